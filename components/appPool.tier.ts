@@ -1,0 +1,104 @@
+import { z } from "zod";
+import { placement, port, type Listener, type TierDeclaration } from "../model/tier";
+
+const path = (fallback: string, description: string) =>
+  z
+    .string()
+    .regex(/^\/\S*$/, { error: "a path starts with /" })
+    .default(fallback)
+    .describe(description);
+
+const settings = z.strictObject({
+  ...placement({ min: 1, max: 9, default: 2 }),
+  image: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Image of your application, best with a digest: `registry.example.com/shop@sha256:...`. Default: the hello application, built here.",
+    ),
+  command: z
+    .array(z.string())
+    .readonly()
+    .optional()
+    .describe("Command instead of the image's own, as a list of words."),
+  port: port("Port on which the application listens.", 8080),
+  endpointPort: port("Port of endpoint `app` on the internal virtual address.", 8080),
+  healthPath: path("/healthz", "Path that answers 200 while the process is alive."),
+  readyPath: path(
+    "/readyz",
+    "Path that answers 200 while the node may receive requests; 404 or 503 while it drains.",
+  ),
+  metricsPath: path("/metrics", "Path of the Prometheus metrics."),
+  environment: z
+    .record(
+      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+        error: "the name of a variable has letters, digits and underscores",
+      }),
+      z.union([z.string(), z.number(), z.boolean()]).transform(String),
+    )
+    .readonly()
+    .default({})
+    .describe("Environment variables; not for secrets. The hello application knows `GREETING`."),
+  secrets: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, {
+        error: "the name of a secret is a plain file name",
+      }),
+      z.string(),
+    )
+    .readonly()
+    .default({})
+    .describe("Secret. Files below `/run/secrets`, by name."),
+  user: z
+    .string()
+    .regex(/^\d+(:\d+)?$/, { error: "a numeric user, `uid` or `uid:gid`" })
+    .optional()
+    .describe("User that the process runs as and that may read the secrets. Default: the image's."),
+  memoryMegabytes: z.int().min(16).default(256).describe("Memory limit of a node in MiB."),
+  stopTimeoutSeconds: z
+    .int()
+    .min(1)
+    .max(300)
+    .default(30)
+    .describe("Seconds between SIGTERM and SIGKILL; the application drains in between."),
+  startTimeoutSeconds: z
+    .int()
+    .min(5)
+    .max(600)
+    .default(60)
+    .describe("Seconds that a new node may take until the load balancers see it in service."),
+});
+
+export type AppPoolSettings = z.output<typeof settings>;
+
+function listeners(values: AppPoolSettings): readonly Listener[] {
+  return [
+    {
+      name: "http",
+      protocol: "tcp",
+      port: values.port,
+      from: ["webPool"],
+      purpose: "requests to the application",
+      metricsPath: values.metricsPath,
+      balanced: {
+        endpoint: "app",
+        vip: "internal",
+        ports: [{ port: values.endpointPort, tls: false }],
+        mode: "http",
+        check: { path: values.readyPath },
+      },
+    },
+  ];
+}
+
+export const appPool = {
+  name: "appPool",
+  key: "app",
+  summary:
+    "The application: any image that keeps a small contract (a port, /healthz, /readyz, /metrics, logs to stdout, drains on SIGTERM). Nodes are alike; when one dies the load balancers stop using it within a second and repeat safe requests on another.",
+  serviceClass: "critical",
+  settings,
+  labHost: 31,
+  listeners,
+} as const satisfies TierDeclaration<typeof settings>;

@@ -1,0 +1,111 @@
+import { z } from "zod";
+
+/**
+ * Who may open connections to a listener: anyone (`public`), the operator (`admin`), the other
+ * nodes of the same tier (`peers`), or the nodes of the tier with that settings name.
+ */
+export type Source = "public" | "admin" | "peers" | (string & {});
+
+/** How a tier's nodes are offered behind the load balancer. */
+export interface Balanced {
+  /** Name of the endpoint that other tiers use, and of the HAProxy backend. */
+  readonly endpoint: string;
+  /** `edge`: for the world; `internal`: for other tiers. */
+  readonly vip: "edge" | "internal";
+  /** Ports on the VIP. `tls`: the load balancer ends TLS there. */
+  readonly ports: readonly { readonly port: number; readonly tls: boolean }[];
+  readonly mode: "http" | "tcp";
+  /** Active check: status 200 means in service, 404 means draining. Port defaults to the listener's. */
+  readonly check: { readonly path: string; readonly port?: number };
+  /** True where a server that left service must not keep its open sessions (a demoted database). */
+  readonly cutSessionsWhenDown?: boolean;
+}
+
+/** A port, or an IP protocol, on which every node of a tier accepts connections. */
+export interface Listener {
+  readonly name: string;
+  readonly protocol: "tcp" | "udp" | "vrrp";
+  /** Port; absent for protocols without ports. */
+  readonly port?: number;
+  readonly from: readonly Source[];
+  /** One line for people: what it carries. */
+  readonly purpose: string;
+  /** Path of the Prometheus metrics, where the listener offers them. */
+  readonly metricsPath?: string;
+  readonly balanced?: Balanced;
+}
+
+/** What users lose when the tier is gone. */
+export type ServiceClass = "critical" | "important" | "non-critical";
+
+/** Addresses that move between machines; undefined where the settings must say and do not. */
+export interface VirtualAddresses {
+  readonly edge: string | undefined;
+  readonly internal: string | undefined;
+}
+
+/** Where the nodes of a tier run; part of every tier's settings. */
+export interface Placement {
+  readonly count: number;
+  readonly machines?: readonly string[] | undefined;
+}
+
+/** A zod object whose values hold a placement. */
+export type TierSchema = z.ZodType<Placement> & z.ZodObject;
+
+/**
+ * All that shared code knows of a tier. It is folded into the settings reference, the firewall,
+ * the load balancer's backends, the diagram and the reports; nothing of it is told twice.
+ */
+export interface TierDeclaration<S extends TierSchema = TierSchema> {
+  /** Settings key under `holdfast:`. */
+  readonly name: string;
+  /** First part of node keys: `web` gives `web-a`. */
+  readonly key: string;
+  /** What it is, why it is there, what happens when a node dies: one paragraph for people. */
+  readonly summary: string;
+  readonly serviceClass: ServiceClass;
+  readonly settings: S;
+  /** Last octet of the first node's lab machine; a tier has ten. */
+  readonly labHost: number;
+  /** True where nodes vote, so that an even number of them is a mistake. */
+  readonly votes?: boolean;
+  /**
+   * The virtual addresses that the tier's nodes hold, for the one tier that does. `host(n)` is the
+   * n-th address of the lab's network, or undefined in an inventory.
+   */
+  vips?(settings: z.output<S>, host: (n: number) => string | undefined): VirtualAddresses;
+  listeners(settings: z.output<S>): readonly Listener[];
+}
+
+/** Every declared tier by settings name. */
+export type Tiers = Readonly<Record<string, TierDeclaration>>;
+
+/** `a`, `b`, ... for the n-th node; a tier has at most 26. */
+export function letter(index: number): string {
+  return String.fromCharCode("a".charCodeAt(0) + index);
+}
+
+/** A port number with its documentation. */
+export function port(description: string, fallback: number) {
+  return z.int().min(1).max(65535).default(fallback).describe(description);
+}
+
+/** The placement keys of a tier's settings, to be spread into its schema. */
+export function placement(count: { min: number; max: number; default: number }) {
+  return {
+    count: z
+      .int()
+      .min(count.min)
+      .max(count.max)
+      .default(count.default)
+      .describe("Number of nodes."),
+    machines: z
+      .array(z.string())
+      .readonly()
+      .optional()
+      .describe(
+        "Keys of the machines that carry the nodes, in order, at least as many as nodes. Default: in the lab a machine of its own for each node (`vm-<node key>`); an inventory has none.",
+      ),
+  };
+}
