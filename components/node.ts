@@ -1,0 +1,183 @@
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { Service } from "../model/gate";
+import type { PlannedNode } from "../model/stack";
+import type { GateSpec } from "../operations/gate";
+import type { Machine } from "./machine";
+
+/** What a node runs: the same for every node of a tier, but for its files. */
+export interface Workload {
+  /** Image with digest, as the machine pulls it. */
+  readonly image: pulumi.Input<string>;
+  /** Command instead of the image's own. */
+  readonly command?: readonly string[];
+  /** Environment; never for secrets. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Rendered files by path in the container. Secret content stays secret. */
+  readonly files: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Linux capabilities, all others are dropped: `["NET_ADMIN"]`. Default: none. */
+  readonly capabilities?: readonly string[];
+  /** User of the process, `uid` or `uid:gid`. Default: the image's. */
+  readonly user?: string;
+  /** Folders in memory, path -> mount options. */
+  readonly tmpfs?: Readonly<Record<string, string>>;
+  /** Folders of the machine, path on it -> path in the container. */
+  readonly hostFolders?: Readonly<Record<string, string>>;
+  /** Host's /proc/sys writable, for nodes that set network parameters of their machine. */
+  readonly writableSysctls?: boolean;
+  /** Health check command; `undefined` leaves the image's. */
+  readonly healthCheck?: readonly string[];
+  readonly memoryMegabytes: number;
+  /** Seconds between SIGTERM and SIGKILL. */
+  readonly stopTimeoutSeconds: number;
+}
+
+export interface NodeArgs {
+  readonly planned: PlannedNode;
+  readonly machine: Machine;
+  /** Settings name of the tier, for labels. */
+  readonly tier: string;
+  readonly workload: Workload;
+  /** What must hold for the node to count as in service. */
+  readonly service: Service;
+  /** How many of the others must serve while this one is out: 1 in a pool. */
+  readonly required: number;
+  /** Seconds until it must be in service. */
+  readonly startTimeoutSeconds: number;
+  /** Every planned node of the tier, this one included. */
+  readonly members: readonly PlannedNode[];
+  /** The planned load balancers, its users. */
+  readonly balancers: readonly PlannedNode[];
+  /** Gates that come before this node: the previous node's, or the previous tier's. */
+  readonly after: readonly pulumi.Resource[];
+}
+
+/**
+ * One replaceable member of a tier on one machine. Whatever changes, image, file or environment,
+ * replaces the container; its gate holds the roll until its users see it in service, and before a
+ * replacement makes sure that the others can do without it.
+ */
+export class Node extends pulumi.ComponentResource {
+  static readonly type = "holdfast:index:Node";
+
+  /** What the next node depends on. */
+  readonly gate: pulumi.Resource;
+  readonly containerId: pulumi.Output<string>;
+
+  constructor(name: string, args: NodeArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(Node.type, name, {}, opts);
+    const image = this.pulledImage(name, args);
+    const container = this.container(name, args, image);
+    this.containerId = container.id;
+    this.gate = this.gateOf(name, args, container);
+    this.registerOutputs({ containerId: this.containerId });
+  }
+
+  private pulledImage(name: string, { machine, workload }: NodeArgs): docker.RemoteImage {
+    return new docker.RemoteImage(
+      `${name}-image`,
+      { name: workload.image, keepLocally: true, pullTriggers: [machine.identity] },
+      { parent: this, provider: machine.provider, dependsOn: [...machine.ready] },
+    );
+  }
+
+  private container(name: string, args: NodeArgs, image: docker.RemoteImage): docker.Container {
+    const { machine, workload, after } = args;
+    const command = workload.command && [...workload.command];
+    return new docker.Container(
+      `${name}-container`,
+      {
+        name: args.planned.key,
+        image: image.imageId,
+        ...(command && { command }),
+        ...(workload.user && { user: workload.user }),
+        hostname: args.planned.key,
+        networkMode: "host",
+        restart: "always",
+        mustRun: true,
+        wait: false,
+        envs: Object.entries(workload.environment ?? {})
+          .map(([key, value]) => `${key}=${value}`)
+          .sort(),
+        uploads: Object.keys(workload.files)
+          .sort()
+          .map((file) => ({ file, content: workload.files[file] ?? "", permissions: "0444" })),
+        capabilities: {
+          drops: ["ALL"],
+          ...(workload.capabilities && {
+            adds: workload.capabilities.map((capability) => `CAP_${capability}`).sort(),
+          }),
+        },
+        securityOpts: [
+          "no-new-privileges:true",
+          ...(workload.writableSysctls ? ["systempaths=unconfined"] : []),
+        ],
+        ...(workload.tmpfs && { tmpfs: workload.tmpfs }),
+        volumes: Object.entries(workload.hostFolders ?? {}).map(([hostPath, containerPath]) => ({
+          hostPath,
+          containerPath,
+        })),
+        ...(workload.healthCheck && {
+          healthcheck: {
+            tests: ["CMD", ...workload.healthCheck],
+            interval: "10s",
+            timeout: "5s",
+            retries: 3,
+            startPeriod: "10s",
+          },
+        }),
+        memory: workload.memoryMegabytes,
+        memorySwap: workload.memoryMegabytes,
+        logDriver: "json-file",
+        logOpts: { "max-file": "3", "max-size": "10m" },
+        stopTimeout: workload.stopTimeoutSeconds,
+        destroyGraceSeconds: workload.stopTimeoutSeconds,
+        labels: Object.entries({
+          "holdfast.machine": machine.identity,
+          "holdfast.node": args.planned.key,
+          "holdfast.stack": pulumi.getStack(),
+          "holdfast.tier": args.tier,
+        }).map(([label, value]) => ({ label, value })),
+      },
+      {
+        parent: this,
+        provider: machine.provider,
+        deleteBeforeReplace: true,
+        dependsOn: [...machine.ready, ...after],
+        // The provider would accept these in place without applying them.
+        replaceOnChanges: ["tmpfs"],
+      },
+    );
+  }
+
+  private gateOf(name: string, args: NodeArgs, container: docker.Container): pulumi.Resource {
+    return new command.local.Command(
+      `${name}-gate`,
+      {
+        create: "node --import tsx operations/gate.ts await",
+        delete: "node --import tsx operations/gate.ts guard",
+        environment: { HOLDFAST_GATE: JSON.stringify(gateSpec(args)) },
+        triggers: [container.id],
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, deleteBeforeReplace: true },
+    );
+  }
+}
+
+/** The gate's description, as plain data: it is recorded in the stack's state. */
+export function gateSpec(args: NodeArgs): GateSpec {
+  const target = ({ key, machine }: PlannedNode) => ({
+    node: key,
+    machine: { stack: pulumi.getStack(), machine: machine.key, ...machine.ssh },
+  });
+  return {
+    node: args.planned.key,
+    service: args.service,
+    required: args.required,
+    timeoutSeconds: args.startTimeoutSeconds,
+    members: args.members.map((node) => ({ ...target(node), address: node.machine.address })),
+    balancers: args.balancers.map(target),
+  };
+}

@@ -1,0 +1,136 @@
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { buildSync } from "esbuild";
+import { projectRoot } from "../model/rendering";
+
+/** Where images are pushed to by this computer and pulled from by the machines. */
+export interface Registry {
+  /** Name as this computer reaches it, with an optional path: `127.0.0.1:5077`. */
+  readonly push: string;
+  /** Name as the machines reach it: `10.77.0.4:5000`. */
+  readonly pull: string;
+  readonly auth: pulumi.Input<docker.types.input.RegistryImageAuthConfig>;
+  readonly insecure: boolean;
+  /** What must exist before a push. */
+  readonly ready: readonly pulumi.Resource[];
+}
+
+export interface RoleImageArgs {
+  /** Folder with the Dockerfile, from the repository's root: `images/web`. */
+  readonly context: string;
+  /** TypeScript programs to bundle into the context: file name -> entry point. */
+  readonly programs?: Readonly<Record<string, string>>;
+  /** Absent for an image that only this computer's engine uses. */
+  readonly registry?: Registry;
+}
+
+/** The image of a role, built here from its own files and named by their hash. */
+export class RoleImage extends pulumi.ComponentResource {
+  static readonly type = "holdfast:index:RoleImage";
+
+  /** Id of the image in this computer's engine. */
+  readonly imageId: pulumi.Output<string>;
+  /** Name with digest under which the machines pull it; empty without a registry. */
+  readonly reference: pulumi.Output<string>;
+
+  constructor(name: string, args: RoleImageArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(RoleImage.type, name, {}, opts);
+    const { folder, hash } = stageContext(name, args);
+    const tag = `holdfast/${name}:${hash}`;
+    const built = new docker.RemoteImage(
+      `${name}-image`,
+      {
+        name: args.registry ? `${args.registry.push}/${tag}` : tag,
+        build: { context: folder, useLegacyBuilder: true },
+        triggers: { content: hash },
+        keepLocally: true,
+      },
+      { parent: this },
+    );
+    this.imageId = built.imageId;
+    this.reference = args.registry
+      ? pushed(name, built, tag, args.registry, this)
+      : pulumi.output("");
+    this.registerOutputs({ imageId: this.imageId, reference: this.reference });
+  }
+}
+
+function pushed(
+  name: string,
+  built: docker.RemoteImage,
+  tag: string,
+  registry: Registry,
+  parent: pulumi.Resource,
+): pulumi.Output<string> {
+  const push = new docker.RegistryImage(
+    `${name}-push`,
+    {
+      name: `${registry.push}/${tag}`,
+      authConfig: registry.auth,
+      insecureSkipVerify: registry.insecure,
+      keepRemotely: true,
+      triggers: { imageId: built.imageId },
+    },
+    { parent, dependsOn: [...registry.ready] },
+  );
+  const repository = `${registry.pull}/${tag.slice(0, tag.indexOf(":"))}`;
+  return pulumi.interpolate`${repository}@${push.sha256Digest}`;
+}
+
+/** Files below `folder`, sorted, relative to it. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => statSync(path.join(folder, file)).isFile())
+    .sort();
+}
+
+/**
+ * Copies the context and bundles its programs into a folder below `.build/`, and hashes the whole:
+ * the image changes with its own files and with nothing else.
+ */
+function stageContext(name: string, args: RoleImageArgs): { folder: string; hash: string } {
+  const folder = path.join(".build", "images", name);
+  const staged = path.join(projectRoot, folder);
+  rmSync(staged, { recursive: true, force: true });
+  mkdirSync(staged, { recursive: true });
+  cpSync(path.join(projectRoot, args.context), staged, {
+    recursive: true,
+    filter: (source) => !source.endsWith(".ts"),
+  });
+  for (const [file, entry] of Object.entries(args.programs ?? {})) {
+    writeFileSync(path.join(staged, file), bundle(entry));
+  }
+  const hash = createHash("sha256");
+  for (const file of filesBelow(staged)) {
+    const at = path.join(staged, file);
+    hash.update(`${file}\0${(statSync(at).mode & 0o111) !== 0 ? "x" : "-"}\0`);
+    hash.update(readFileSync(at));
+  }
+  return { folder, hash: hash.digest("hex").slice(0, 16) };
+}
+
+function bundle(entry: string): Uint8Array {
+  const { outputFiles } = buildSync({
+    absWorkingDir: projectRoot,
+    entryPoints: [entry],
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    legalComments: "none",
+    write: false,
+    logLevel: "error",
+  });
+  return outputFiles[0]?.contents ?? new Uint8Array();
+}

@@ -1,0 +1,113 @@
+/** What decides whether a node is in service, as recorded in its gate. */
+export interface Service {
+  /** `status`: the node's own `status` command says `ready`. */
+  readonly status?: boolean;
+  /** The node answers this path with 200 on its own machine. */
+  readonly probe?: { readonly port: number; readonly path: string };
+  /** Backends in which every load balancer that answers must have the node UP. */
+  readonly backends?: readonly string[];
+}
+
+/** A server line of a load balancer. */
+export interface ServerState {
+  readonly backend: string;
+  readonly server: string;
+  readonly status: string;
+}
+
+/** What was seen of one node. Undefined parts could not be seen. */
+export interface NodeObservation {
+  readonly node: string;
+  /** False where its machine did not answer. */
+  readonly reachable: boolean;
+  readonly container:
+    { readonly state: string; readonly restarts: number; readonly exitCode: number } | undefined;
+  readonly ready: boolean | undefined;
+  readonly probe: number | undefined;
+}
+
+/** What was seen of a load balancer: undefined servers mean that it did not answer. */
+export interface BalancerObservation {
+  readonly node: string;
+  readonly servers: readonly ServerState[] | undefined;
+}
+
+export type Verdict =
+  | { readonly kind: "in service" }
+  | { readonly kind: "not in service"; readonly reason: string; readonly hopeless: boolean };
+
+/** Restarts after which a new container is taken for broken. */
+export const crashLoopRestarts = 3;
+
+const out = (reason: string, hopeless = false): Verdict => ({
+  kind: "not in service",
+  reason,
+  hopeless,
+});
+
+/**
+ * Is the node in service, seen from itself and from the load balancers that are its users?
+ * `hopeless` means that waiting longer cannot help.
+ */
+export function judge(
+  service: Service,
+  seen: NodeObservation,
+  balancers: readonly BalancerObservation[],
+): Verdict {
+  if (!seen.reachable) return out("its machine does not answer over SSH");
+  if (!seen.container) return out("its container does not exist", true);
+  const { state, restarts, exitCode } = seen.container;
+  if (restarts >= crashLoopRestarts) {
+    return out(`its container stopped ${restarts} times, last with exit code ${exitCode}`, true);
+  }
+  if (state !== "running") return out(`its container is ${state} (exit code ${exitCode})`);
+  if (service.status && seen.ready !== true) return out("it reports that it is not ready");
+  if (service.probe && seen.probe !== 200) {
+    const { path, port } = service.probe;
+    return out(
+      seen.probe === undefined
+        ? `nothing answers ${path} on port ${port}`
+        : `${path} on port ${port} answers ${seen.probe}`,
+    );
+  }
+  for (const backend of balancers.length > 0 ? (service.backends ?? []) : []) {
+    const answering = balancers.filter(({ servers }) => servers);
+    if (answering.length === 0) return out("no load balancer answers");
+    for (const balancer of answering) {
+      const line = balancer.servers?.find(
+        (server) => server.backend === backend && server.server === seen.node,
+      );
+      if (!line) return out(`${balancer.node} does not know it in backend ${backend}`);
+      if (line.status !== "UP") return out(`${balancer.node} has it ${line.status} in ${backend}`);
+    }
+  }
+  return { kind: "in service" };
+}
+
+/**
+ * May a node be stopped? `own` is its own verdict, `others` those of the rest of its tier.
+ * Returns undefined where it may, else the reason with the nodes to repair.
+ */
+export function refusal(
+  node: string,
+  own: Verdict,
+  others: readonly { readonly node: string; readonly verdict: Verdict }[],
+  /** Members that must stay in service: 1 in a pool, a majority of all where nodes vote. */
+  required: number,
+): string | undefined {
+  if (own.kind !== "in service") return undefined;
+  if (others.length === 0) return undefined;
+  const serving = others.filter(({ verdict }) => verdict.kind === "in service");
+  if (serving.length >= Math.min(required, others.length)) return undefined;
+  const broken = others.flatMap(({ node: key, verdict }) =>
+    verdict.kind === "in service" ? [] : [`${key}: ${verdict.reason}`],
+  );
+  return [
+    `${node} stays: stopping it would leave ${serving.length} of the ${Math.min(required, others.length)} other nodes that must serve`,
+    ...broken.map((line) => `  ${line}`),
+    `repair first: ${others
+      .filter(({ verdict }) => verdict.kind !== "in service")
+      .map(({ node: key }) => `make repair NODE=${key}`)
+      .join(", ")}`,
+  ].join("\n");
+}
