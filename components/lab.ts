@@ -46,7 +46,11 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
       },
       { parent: this, deleteBeforeReplace: true },
     );
-    this.machineImage = new RoleImage("machine", { context: "images/machine" }, { parent: this });
+    this.machineImage = new RoleImage(
+      `${name}-machine-image`,
+      { role: "machine", context: "images/machine" },
+      { parent: this },
+    );
     this.registryPassword = new random.RandomPassword(
       `${name}-registry-password`,
       { length: 32, special: false },
@@ -177,7 +181,11 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
     const { network } = this.plan;
     const publishPort =
       this.plan.settings.registry.publishPort ?? 5000 + Number(host(network, 0).split(".")[2]);
-    const image = new RoleImage("registry", { context: "images/registry" }, { parent: this });
+    const image = new RoleImage(
+      `${name}-image`,
+      { role: "registry", context: "images/registry" },
+      { parent: this },
+    );
     const volume = this.volume("registry", this);
     const container = new docker.Container(
       name,

@@ -27,6 +27,8 @@ export interface Registry {
 }
 
 export interface RoleImageArgs {
+  /** Name of the role, part of the image's name: `web`. */
+  readonly role: string;
   /** Folder with the Dockerfile, from the repository's root: `images/web`. */
   readonly context: string;
   /** TypeScript programs to bundle into the context: file name -> entry point. */
@@ -46,10 +48,10 @@ export class RoleImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: RoleImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super(RoleImage.type, name, {}, opts);
-    const { folder, hash } = stageContext(name, args);
-    const tag = `holdfast/${name}:${hash}`;
+    const { folder, hash } = stageContext(args);
+    const tag = `holdfast/${args.role}:${hash}`;
     const built = new docker.RemoteImage(
-      `${name}-image`,
+      `${name}-build`,
       {
         name: args.registry ? `${args.registry.push}/${tag}` : tag,
         build: { context: folder, useLegacyBuilder: true },
@@ -99,8 +101,8 @@ function filesBelow(folder: string): string[] {
  * Copies the context and bundles its programs into a folder below `.build/`, and hashes the whole:
  * the image changes with its own files and with nothing else.
  */
-function stageContext(name: string, args: RoleImageArgs): { folder: string; hash: string } {
-  const folder = path.join(".build", "images", name);
+function stageContext(args: RoleImageArgs): { folder: string; hash: string } {
+  const folder = path.join(".build", "images", args.role);
   const staged = path.join(projectRoot, folder);
   rmSync(staged, { recursive: true, force: true });
   mkdirSync(staged, { recursive: true });
