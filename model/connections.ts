@@ -1,0 +1,197 @@
+import * as addresses from "./addresses";
+import type { PlannedNode, PlannedTier, StackPlan } from "./stack";
+import type { Listener, Source, Tiers } from "./tier";
+
+/** One allowed connection: somebody may open it to one port of one machine. */
+export interface Connection {
+  /** Who connects: `public`, `admin`, or the settings name of a tier. */
+  readonly source: Source;
+  /** Where from: a CIDR, `/32` for a node's machine. */
+  readonly from: string;
+  /** Key of the connecting node; undefined for `public` and `admin`. */
+  readonly fromNode: string | undefined;
+  /** Settings name of the tier that listens; `machines` for the machine itself. */
+  readonly tier: string;
+  /** Key of the machine that listens. */
+  readonly to: string;
+  /** Key of the node that listens; undefined for the machine itself. */
+  readonly toNode: string | undefined;
+  readonly protocol: Listener["protocol"];
+  /** Port; undefined for protocols without ports. */
+  readonly port: number | undefined;
+  /** Name of the listener; on a load balancer's virtual address that of the endpoint. */
+  readonly listener: string;
+  /** Endpoint that the connection belongs to, where it is balanced. */
+  readonly endpoint: string | undefined;
+  readonly purpose: string;
+}
+
+/** What a machine's firewall lets in. `port` is undefined for VRRP alone. */
+export interface AllowedElement {
+  /** CIDR without host bits, such as `10.77.0.11/32`. */
+  readonly source: string;
+  readonly protocol: Listener["protocol"];
+  readonly port: number | undefined;
+}
+
+interface Party {
+  readonly source: Source;
+  readonly from: string;
+  readonly node: string | undefined;
+}
+
+const everyone = "0.0.0.0/0";
+
+function partyOf(tier: string, { key, machine }: PlannedNode): Party {
+  return { source: tier, from: `${machine.address}/32`, node: key };
+}
+
+function partiesOf(plan: StackPlan<Tiers>, listening: string, source: Source): Party[] {
+  switch (source) {
+    case "public":
+      return [{ source, from: everyone, node: undefined }];
+    case "admin":
+      return plan.settings.machines.adminNetworks.map((cidr) => ({
+        source,
+        from: addresses.network(cidr).cidr,
+        node: undefined,
+      }));
+    default: {
+      const name = source === "peers" ? listening : source;
+      return plan.tiers[name]?.nodes.map((node) => partyOf(name, node)) ?? [];
+    }
+  }
+}
+
+/** The tier whose nodes hold the virtual addresses; undefined where nothing is balanced. */
+function balancerOf(plan: StackPlan<Tiers>): PlannedTier | undefined {
+  return plan.vips && Object.values(plan.tiers).find(({ declaration }) => declaration.vips);
+}
+
+/**
+ * Every connection that the stack allows, in the order of the tiers, SSH to the machines last.
+ * All that is not in this list is closed.
+ */
+export function connections(plan: StackPlan<Tiers>): Connection[] {
+  const balancer = balancerOf(plan);
+  const found: Connection[] = [];
+
+  const allow = (
+    parties: readonly Party[],
+    tier: PlannedTier,
+    what: Pick<Connection, "protocol" | "port" | "listener" | "endpoint" | "purpose">,
+  ) => {
+    for (const { key, machine } of tier.nodes) {
+      for (const { source, from, node } of parties) {
+        if (node === key) continue;
+        found.push({
+          source,
+          from,
+          fromNode: node,
+          tier: tier.name,
+          to: machine.key,
+          toNode: key,
+          ...what,
+        });
+      }
+    }
+  };
+
+  for (const tier of Object.values(plan.tiers)) {
+    for (const listener of tier.listeners) {
+      const { name, protocol, port, balanced, purpose } = listener;
+      const sources = listener.from.flatMap((source) => partiesOf(plan, tier.name, source));
+      if (!balanced || !balancer) {
+        allow(sources, tier, {
+          protocol,
+          port,
+          listener: name,
+          endpoint: balanced?.endpoint,
+          purpose,
+        });
+        continue;
+      }
+      const { endpoint } = balanced;
+      for (const { port: offered } of balanced.ports) {
+        allow(sources, balancer, {
+          protocol,
+          port: offered,
+          listener: endpoint,
+          endpoint,
+          purpose,
+        });
+      }
+      const balancers = balancer.nodes.map((node) => partyOf(balancer.name, node));
+      allow(balancers, tier, { protocol, port, listener: name, endpoint, purpose });
+      const check = balanced.check.port;
+      if (check !== undefined && check !== port) {
+        allow(balancers, tier, {
+          protocol: "tcp",
+          port: check,
+          listener: name,
+          endpoint,
+          purpose: `health checks of endpoint ${endpoint}`,
+        });
+      }
+    }
+  }
+  for (const machine of plan.machines) {
+    for (const { source, from } of partiesOf(plan, "machines", "admin")) {
+      found.push({
+        source,
+        from,
+        fromNode: undefined,
+        tier: "machines",
+        to: machine.key,
+        toNode: undefined,
+        protocol: "tcp",
+        port: machine.ssh.port,
+        listener: "ssh",
+        endpoint: undefined,
+        purpose: "deployment and operation over SSH",
+      });
+    }
+  }
+  return found;
+}
+
+const sameService = (a: AllowedElement, b: AllowedElement) =>
+  a.protocol === b.protocol && a.port === b.port;
+
+function order(a: AllowedElement, b: AllowedElement): number {
+  return (
+    a.protocol.localeCompare(b.protocol) ||
+    (a.port ?? 0) - (b.port ?? 0) ||
+    addresses.network(a.source).first - addresses.network(b.source).first ||
+    addresses.network(b.source).last - addresses.network(a.source).last
+  );
+}
+
+/** Sorted, and without what a wider source already allows: interval sets refuse overlaps. */
+export function minimal(elements: readonly AllowedElement[]): AllowedElement[] {
+  return [...elements].sort(order).reduce<AllowedElement[]>((kept, element) => {
+    // Wider sources sort first, so that whatever covers this one has been kept already.
+    const covered = kept.some(
+      (wider) => sameService(wider, element) && addresses.covers(wider.source, element.source),
+    );
+    return covered ? kept : [...kept, element];
+  }, []);
+}
+
+/**
+ * What the firewall of a machine lets in, as short as possible. What a machine says to itself never
+ * meets its firewall and is left out.
+ */
+export function allowedElements(plan: StackPlan<Tiers>, machineKey: string): AllowedElement[] {
+  const own = plan.machines.find(({ key }) => key === machineKey);
+  if (!own) {
+    throw new Error(
+      `found machine ${machineKey}, allowed: ${plan.machines.map(({ key }) => key).join(", ")}`,
+    );
+  }
+  return minimal(
+    connections(plan)
+      .filter(({ to, from }) => to === machineKey && from !== `${own.address}/32`)
+      .map(({ from, protocol, port }) => ({ source: from, protocol, port })),
+  );
+}
