@@ -1,0 +1,17 @@
+import { mustRun, type Fault } from "./fault";
+
+/** A node's processes killed from its machine, as the kernel's out-of-memory killer would. */
+export function processKilled(node: string, machine: string, process: string): Fault {
+  return {
+    name: `${process} killed on ${node}`,
+    inject: async (stack) => {
+      // The node's own processes alone: those of its container, found from its first process.
+      await mustRun(
+        stack,
+        machine,
+        `pids=$(docker top ${node} -eo pid,comm | awk 'NR>1 && $2 ~ /^${process}/ {print $1}'); test -n "$pids" && kill -9 $pids`,
+      );
+    },
+    heal: async () => undefined,
+  };
+}

@@ -1,0 +1,109 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** What the program asked the engine for, in the order of registration. */
+export interface Registration {
+  readonly name: string;
+  readonly type: string;
+  readonly urn: string;
+  readonly parent: string;
+  /** URNs of every dependency, those from properties included. */
+  readonly dependsOn: readonly string[];
+  /** URNs by input property. */
+  readonly edges: Readonly<Record<string, readonly string[]>>;
+  readonly deleteBeforeReplace: boolean;
+  readonly inputs: Readonly<Record<string, unknown>>;
+}
+
+interface Request {
+  getName(): string;
+  getType(): string;
+  getParent(): string;
+  getDependenciesList(): string[];
+  getPropertydependenciesMap(): {
+    forEach(visit: (value: { getUrnsList(): string[] }, key: string) => void): void;
+  };
+  getDeletebeforereplace(): boolean;
+  getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
+}
+type Done = (error: Error | null, response: { getUrn(): string } | undefined) => void;
+interface Monitor {
+  registerResource(request: Request, done: Done): unknown;
+}
+
+/**
+ * Runs the program against mocks and records its registrations. The one place that knows the
+ * SDK's mock monitor from inside: it alone sees dependencies and options.
+ */
+export async function recordRegistrations(
+  configuration: Readonly<Record<string, unknown>>,
+  run: () => Promise<unknown>,
+): Promise<Registration[]> {
+  pulumi.runtime.setAllConfig(
+    Object.fromEntries(
+      Object.entries(configuration).map(([key, value]) => [
+        `holdfast:${key}`,
+        JSON.stringify(value),
+      ]),
+    ),
+  );
+  await pulumi.runtime.setMocks(
+    {
+      call: (args) => args.inputs as Record<string, unknown>,
+      newResource: ({ name, inputs }) => ({
+        id: `${name}-id`,
+        state: { ...(inputs as Record<string, unknown>), ...computed(name) },
+      }),
+    },
+    "holdfast",
+    "unit",
+    false,
+  );
+  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  const log: Registration[] = [];
+  const forward = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, done) => {
+    const edges: Record<string, readonly string[]> = {};
+    request.getPropertydependenciesMap().forEach((value, key) => {
+      edges[key] = value.getUrnsList();
+    });
+    return forward(request, (error, response) => {
+      log.push({
+        name: request.getName(),
+        type: request.getType(),
+        urn: response?.getUrn() ?? "",
+        parent: request.getParent(),
+        dependsOn: request.getDependenciesList(),
+        edges,
+        deleteBeforeReplace: request.getDeletebeforereplace(),
+        inputs: request.getObject()?.toJavaScript() ?? {},
+      });
+      done(error, response);
+    });
+  };
+  await run();
+  await settled(log);
+  return log;
+}
+
+/** Registrations follow each other through promises; quiet for a while means that all are in. */
+async function settled(log: readonly unknown[]): Promise<void> {
+  for (let quiet = 0, seen = -1; quiet < 5;) {
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    quiet = log.length === seen ? quiet + 1 : 0;
+    seen = log.length;
+  }
+}
+
+function computed(name: string): Record<string, unknown> {
+  return {
+    imageId: `sha256:${name}`,
+    sha256Digest: `sha256:${name}-digest`,
+    privateKeyOpenssh: `${name} private`,
+    privateKeyPem: `${name} private`,
+    publicKeyOpenssh: `ssh-ed25519 ${name}`,
+    certPem: `${name} certificate`,
+    certRequestPem: `${name} request`,
+    result: `${name} password`,
+    bcryptHash: `${name} hash`,
+  };
+}
