@@ -42,7 +42,7 @@ func providerInfo() tfbridge.ProviderInfo {
 		return &tfbridge.DataSourceInfo{Tok: functionToken(function)}
 	}
 	container := resource("container", "Container")
-	// The bridge would make plurals of these; the npm package does not.
+	// Here and in Config: the bridge would make plurals of some names; the npm package does not.
 	container.Fields = map[string]*tfbridge.SchemaInfo{
 		"command":           {Name: "command"},
 		"networks_advanced": {Name: "networksAdvanced"},
@@ -52,7 +52,8 @@ func providerInfo() tfbridge.ProviderInfo {
 		Name:    name,
 		Version: version,
 		Config: map[string]*tfbridge.SchemaInfo{
-			"host": {Default: &tfbridge.DefaultInfo{EnvVars: []string{"DOCKER_HOST"}}},
+			"host":          {Default: &tfbridge.DefaultInfo{EnvVars: []string{"DOCKER_HOST"}}},
+			"registry_auth": {Name: "registryAuth"},
 		},
 		Resources: map[string]*tfbridge.ResourceInfo{
 			"docker_buildx_builder": resource("buildxBuilder", "BuildxBuilder"),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/terraform-providers/terraform-provider-random/internal/provider"
 	pfbridge "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/pf/tfbridge"
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/pf/tfgen"
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
@@ -15,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/terraform-providers/terraform-provider-random/internal/provider"
 )
 
 const name = "random"
@@ -32,6 +32,8 @@ func providerInfo() tfbridge.ProviderInfo {
 		P:       pfbridge.ShimProvider(provider.New()),
 		Name:    name,
 		Version: version,
+		// The bridge wants it set; nothing of it is needed here.
+		MetadataInfo: tfbridge.NewProviderMetadata(nil),
 		Resources: map[string]*tfbridge.ResourceInfo{
 			"random_id":       resource("randomId", "RandomId"),
 			"random_integer":  resource("randomInteger", "RandomInteger"),

@@ -37,6 +37,8 @@ func providerInfo() tfbridge.ProviderInfo {
 		P:       pfbridge.ShimProvider(provider.New()),
 		Name:    name,
 		Version: version,
+		// The bridge wants it set; nothing of it is needed here.
+		MetadataInfo: tfbridge.NewProviderMetadata(nil),
 		Resources: map[string]*tfbridge.ResourceInfo{
 			"tls_cert_request":        resource("certRequest", "CertRequest"),
 			"tls_locally_signed_cert": resource("locallySignedCert", "LocallySignedCert"),
