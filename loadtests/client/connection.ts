@@ -1,5 +1,5 @@
 import { connect as connectTcp, type Socket } from "node:net";
-import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
 import type { Target } from "./options";
 import type { Reason } from "./records";
 
@@ -46,15 +46,22 @@ export const maxBodyBytes = 4 * 1024 * 1024;
 export function openSocket(target: Target, alpn: string): { socket: Socket; event: string } {
   const { address: host, port, tls } = target;
   const socket = tls
-    ? connectTls({ host, port, ALPNProtocols: [alpn], ...trust(target) })
+    ? connectTls({ host, port, ALPNProtocols: [alpn], secureContext: secureContext(tls) })
     : connectTcp({ host, port });
   socket.setNoDelay(true);
   return { socket, event: tls ? "secureConnect" : "connect" };
 }
 
-/** TLS options: the target's certificate must name its address and be signed by the stack's CA. */
-export function trust(target: Target): ConnectionOptions {
-  return { ...(target.tls?.ca !== undefined && { ca: target.tls.ca }), minVersion: "TLSv1.2" };
+const contexts = new WeakMap<object, SecureContext>();
+
+/** The stack's CA, parsed once for all connections of a target. */
+function secureContext(tls: NonNullable<Target["tls"]>): SecureContext {
+  let context = contexts.get(tls);
+  if (!context) {
+    context = createSecureContext({ ca: tls.ca, minVersion: "TLSv1.2" });
+    contexts.set(tls, context);
+  }
+  return context;
 }
 
 /**

@@ -24,6 +24,8 @@ export class Http2Connection implements Connection {
     const { socket, event } = openSocket(target, "h2");
     socket.once("connect", () => (this.stage = "handshake"));
     socket.once(event, () => (this.stage = "open"));
+    // The session hides why its socket broke.
+    socket.on("error", (error) => (this.error ??= error));
     this.session = connect(`https://${target.authority}`, { createConnection: () => socket });
     this.session.on("error", (error) => (this.error ??= error));
     this.session.on("goaway", () => this.retire());

@@ -22,8 +22,12 @@ const exit = () => process.exit(0);
 
 let generator: Generator | undefined;
 
+let finished = false;
+
 function finish(): void {
-  if (generator) tell({ type: "report", report: generator.report(), last: true }, exit);
+  if (!generator || finished) return;
+  finished = true;
+  tell({ type: "report", report: generator.report(), last: true }, exit);
 }
 
 process.on("message", (message: Request) => {
