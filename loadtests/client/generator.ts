@@ -59,14 +59,15 @@ export class Generator {
   private readonly begun = performance.now();
   private scheduler: NodeJS.Timeout | undefined;
   private stopped: number | undefined;
-  private finished: (() => void) | undefined;
   private whenDone: Promise<void> | undefined;
   private issued = 0;
   private planned = 0;
   private notSent = 0;
   private ok = 0;
   private failed = 0;
-  private inFlight = 0;
+  /** Numbers of the requests that are under way. */
+  private readonly underWay = new Set<number>();
+  private readonly waiters = new Set<{ left: Set<number>; resolve: () => void }>();
   private reopened = 0;
   private lagSum = 0;
   private lagMax = 0;
@@ -102,7 +103,7 @@ export class Generator {
       sent: this.planned - this.notSent,
       ok: this.ok,
       failed: this.failed,
-      inFlight: this.inFlight,
+      inFlight: this.underWay.size,
       p99Ms: Math.round(percentile(recent, 0.99) * 10) / 10,
     };
   }
@@ -129,18 +130,22 @@ export class Generator {
     };
   }
 
+  /** Resolves once every request that is under way now is done: at most their timeout. */
+  settled(): Promise<void> {
+    if (this.underWay.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.waiters.add({ left: new Set(this.underWay), resolve }));
+  }
+
   /** Plans nothing more, waits for the requests under way (at most their timeout), closes all. */
   stop(): Promise<void> {
-    this.whenDone ??= new Promise<void>((resolve) => {
+    if (!this.whenDone) {
       this.stopped = performance.now();
       clearTimeout(this.scheduler);
       for (const timer of this.idleTimers) clearTimeout(timer);
-      this.finished = () => {
+      this.whenDone = this.settled().then(() => {
         for (const connection of this.open) connection.destroy();
-        resolve();
-      };
-      if (this.inFlight === 0) this.finished();
-    });
+      });
+    }
     return this.whenDone;
   }
 
@@ -170,12 +175,12 @@ export class Generator {
     if (!this.pickKind) return;
     const kind = this.pickKind();
     const path = this.pickPath();
-    if (now - due > tooLateMs || this.inFlight >= this.plan.maxInFlight) {
+    if (now - due > tooLateMs || this.underWay.size >= this.plan.maxInFlight) {
       this.planned += 1;
       const why =
         now - due > tooLateMs
           ? `${Math.round(now - due)} ms late`
-          : `${this.inFlight} requests are already in flight`;
+          : `${this.underWay.size} requests are already in flight`;
       this.fail(due, 0, kind, path, "not-sent", why, undefined);
       return;
     }
@@ -227,14 +232,14 @@ export class Generator {
     then?: (connection: Connection) => void,
   ): void {
     this.planned += 1;
-    this.inFlight += 1;
-    const nonce = path.nonce === "none" ? undefined : `${this.noncePrefix}${this.planned}`;
+    const number = this.planned;
+    this.underWay.add(number);
+    const nonce = path.nonce === "none" ? undefined : `${this.noncePrefix}${number}`;
     const request = outgoing(path, nonce, kind.endsWith("-new"));
     const started = performance.now();
     const connection = connectionFor();
     const finish = (outcome: Outcome) => {
       clearTimeout(timer);
-      this.inFlight -= 1;
       const latency = performance.now() - started;
       this.settle(started, latency, kind, path, nonce, outcome);
       if (kind.endsWith("-new")) {
@@ -244,7 +249,13 @@ export class Generator {
         this.trim(kind, connection);
       }
       then?.(connection);
-      if (this.inFlight === 0) this.finished?.();
+      this.underWay.delete(number);
+      for (const waiter of this.waiters) {
+        waiter.left.delete(number);
+        if (waiter.left.size > 0) continue;
+        this.waiters.delete(waiter);
+        waiter.resolve();
+      }
     };
     const timer = setTimeout(() => {
       cancel();

@@ -25,7 +25,7 @@ export interface Load {
   readonly progress: Progress | undefined;
   /** Resolves with the last report when the load ends: stopped, or its longest time is over. */
   readonly ended: Promise<LoadReport>;
-  /** A report up to now; the load goes on. */
+  /** A report once every request that is under way by now is done; the load goes on. */
   report(): Promise<LoadReport>;
   /** Plans nothing more, waits for requests under way, and reports. May be called again. */
   stop(): Promise<LoadReport>;

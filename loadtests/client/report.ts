@@ -102,7 +102,7 @@ export class LoadReport {
       number,
       { planned: number; failed: number; ok: number[]; max: number }
     >();
-    const sentIndexes: number[] = [];
+    const longest: number[] = [];
 
     for (let i = 0; i < count; i++) {
       const at = records.at[i] ?? 0;
@@ -112,7 +112,7 @@ export class LoadReport {
       const second = entry(seconds, start, () => ({ planned: 0, failed: 0, ok: [], max: 0 }));
       second.planned += 1;
       if (code !== notSentCode) {
-        sentIndexes.push(i);
+        keepLongest(longest, i, records.latencyMs);
         second.max = Math.max(second.max, ms);
       }
       if (code === okCode) {
@@ -144,14 +144,11 @@ export class LoadReport {
           .map(([kind, values]) => [kinds[kind], latencyOf(values)]),
       ),
     };
-    this.slowest = sentIndexes
-      .sort((a, b) => (records.latencyMs[b] ?? 0) - (records.latencyMs[a] ?? 0))
-      .slice(0, 10)
-      .map((i) => ({
-        at: records.at[i] ?? 0,
-        kind: kindAt(records, i),
-        ms: round(records.latencyMs[i] ?? 0),
-      }));
+    this.slowest = longest.map((i) => ({
+      at: records.at[i] ?? 0,
+      kind: kindAt(records, i),
+      ms: round(records.latencyMs[i] ?? 0),
+    }));
     this.longestMs = this.slowest[0]?.ms ?? 0;
     this.timeline = [...seconds]
       .sort(([a], [b]) => a - b)
@@ -243,6 +240,15 @@ export class LoadReport {
   toJSON(): Record<string, unknown> {
     return Object.fromEntries(Object.entries(this).filter(([key]) => key !== "raw"));
   }
+}
+
+/** Keeps the indexes of the ten largest values, the largest first. */
+function keepLongest(longest: number[], index: number, values: Float32Array): void {
+  const value = values[index] ?? 0;
+  if (longest.length >= 10 && value <= (values[longest.at(-1) ?? 0] ?? 0)) return;
+  const place = longest.findIndex((other) => value > (values[other] ?? 0));
+  longest.splice(place < 0 ? longest.length : place, 0, index);
+  if (longest.length > 10) longest.pop();
 }
 
 function failureGroup(

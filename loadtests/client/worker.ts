@@ -46,7 +46,9 @@ process.on("message", (message: Request) => {
       }, 1000);
       return;
     case "report":
-      if (generator) tell({ type: "report", report: generator.report(), last: false });
+      void generator?.settled().then(() => {
+        if (generator) tell({ type: "report", report: generator.report(), last: false });
+      });
       return;
     case "stop":
       void generator?.stop().then(finish);

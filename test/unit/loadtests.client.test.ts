@@ -527,6 +527,19 @@ describe("in a process of its own", () => {
     await load.kill();
   });
 
+  test("a report in between waits for what is under way, so that no hang is missed", async () => {
+    let received = 0;
+    const { origin } = await http((request, response) => {
+      received += 1;
+      if (received === 20) setTimeout(() => hello(request, response), 600);
+      else hello(request, response);
+    });
+    const load = await start({ targets: { http: origin } });
+    while (received < 20) await sleep(5);
+    const report = await load.report();
+    expect(report.longestMs).toBeGreaterThanOrEqual(590);
+  });
+
   test("ends by itself after its longest time", async () => {
     const { origin } = await http(hello);
     const load = await start({ targets: { http: origin }, maxDurationMs: 500 });
