@@ -18,7 +18,7 @@ export class Inventory implements MachineSource {
       push: registry.address ?? "",
       pull: registry.address ?? "",
       auth: {
-        address: this.registryHost(),
+        address: `${registry.insecure ? "http://" : ""}${this.registryHost()}`,
         username: registry.username ?? "",
         password: pulumi.secret(registry.password ?? ""),
       },

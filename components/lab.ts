@@ -142,7 +142,7 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
         networksAdvanced: [{ name: this.network.name, ipv4Address: planned.address }],
         // Plain privileged fails on hosts whose root lacks SYS_RESOURCE.
         capabilities: { adds: ["ALL"], drops: ["CAP_SYS_RESOURCE"] },
-        securityOpts: ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
+        securityOpts: ["apparmor=unconfined", "seccomp=unconfined"],
         cgroupnsMode: "host",
         volumes: [
           { hostPath: "/sys/fs/cgroup", containerPath: "/sys/fs/cgroup" },
@@ -214,7 +214,8 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
     const listening = new command.local.Command(
       `${name}-listening`,
       {
-        create: `for _ in $(seq 100); do if (exec 3<>/dev/tcp/127.0.0.1/${publishPort}) 2>/dev/null; then exit 0; fi; sleep 0.1; done; echo "the lab's registry does not listen on 127.0.0.1:${publishPort}" >&2; exit 1`,
+        // Docker's own proxy accepts connections before the registry does: only an answer counts.
+        create: `for _ in $(seq 100); do if exec 3<>/dev/tcp/127.0.0.1/${publishPort} && printf 'GET /v2/ HTTP/1.0\\r\\n\\r\\n' >&3 && read -r -t 2 answer <&3 && [[ $answer == HTTP/* ]]; then exit 0; fi 2>/dev/null; sleep 0.1; done; echo "the lab's registry does not answer on 127.0.0.1:${publishPort}" >&2; exit 1`,
         interpreter: ["/bin/bash", "-c"],
         triggers: [container.id],
         addPreviousOutputInEnv: false,
@@ -225,7 +226,12 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
     return {
       push,
       pull: `${labRegistryAddress(network)}:${registryPort}`,
-      auth: { address: push, username: registryUser, password: this.registryPassword.result },
+      // The scheme tells the provider that this registry speaks plain HTTP.
+      auth: {
+        address: `http://${push}`,
+        username: registryUser,
+        password: this.registryPassword.result,
+      },
       insecure: true,
       ready: [listening],
     };

@@ -24,8 +24,6 @@ export interface Workload {
   readonly tmpfs?: Readonly<Record<string, string>>;
   /** Folders of the machine, path on it -> path in the container. */
   readonly hostFolders?: Readonly<Record<string, string>>;
-  /** Host's /proc/sys writable, for nodes that set network parameters of their machine. */
-  readonly writableSysctls?: boolean;
   /** Health check command; `undefined` leaves the image's. */
   readonly healthCheck?: readonly string[];
   readonly memoryMegabytes: number;
@@ -109,10 +107,7 @@ export class Node extends pulumi.ComponentResource {
             adds: workload.capabilities.map((capability) => `CAP_${capability}`).sort(),
           }),
         },
-        securityOpts: [
-          "no-new-privileges:true",
-          ...(workload.writableSysctls ? ["systempaths=unconfined"] : []),
-        ],
+        securityOpts: ["no-new-privileges:true"],
         ...(workload.tmpfs && { tmpfs: workload.tmpfs }),
         volumes: Object.entries(workload.hostFolders ?? {}).map(([hostPath, containerPath]) => ({
           hostPath,
