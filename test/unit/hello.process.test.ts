@@ -176,7 +176,7 @@ test("SIGTERM: not ready at once, still serving, then closed, what is in flight 
   expect([during.status, during.headers.connection]).toEqual([200, "close"]);
   child.kill("SIGTERM");
 
-  await sleep(Math.max(0, signalled + 800 - Date.now()));
+  await sleep(Math.max(0, signalled + 1000 - Date.now()));
   await expect(send(port, "/ping")).rejects.toThrow(/ECONNREFUSED/);
   const finished = await slow;
   expect([finished.status, finished.headers.connection]).toEqual([200, "close"]);

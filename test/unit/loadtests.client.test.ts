@@ -252,7 +252,7 @@ describe.concurrent.each(transports)("%s", (kind, serve) => {
     );
     expect(report.failures).toMatchObject([{ reason: "timeout", count: 1 }]);
     expect(report.longestMs).toBeGreaterThanOrEqual(249);
-    expect(report.longestMs).toBeLessThan(600);
+    expect(report.longestMs).toBeLessThan(1500);
     expect(report.ok).toBe(report.planned - 1);
   });
 
@@ -462,7 +462,7 @@ describe("idle connections", () => {
     );
     expect(gaps.length).toBeGreaterThan(12);
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(295);
-    expect(Math.max(...gaps)).toBeLessThan(700);
+    expect(Math.max(...gaps)).toBeLessThan(1000);
   });
 });
 
