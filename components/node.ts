@@ -150,8 +150,8 @@ export class Node extends pulumi.ComponentResource {
     return new command.local.Command(
       `${name}-gate`,
       {
-        create: "node --import tsx operations/gate.ts await",
-        delete: "node --import tsx operations/gate.ts guard",
+        create: "node --import tsx operations/runGate.ts await",
+        delete: "node --import tsx operations/runGate.ts guard",
         environment: { HOLDFAST_GATE: JSON.stringify(gateSpec(args)) },
         triggers: [container.id],
         addPreviousOutputInEnv: false,

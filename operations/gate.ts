@@ -1,9 +1,3 @@
-/*
- * The gate and guard of a node. Run by its `gate` resource, on the computer that runs `pulumi`:
- *   gate.ts await   returns once the node's users see it in service; fails with its last log lines
- *   gate.ts guard   returns if the node may be stopped; fails naming what to repair first
- * The node is described in the variable HOLDFAST_GATE (a GateSpec as JSON).
- */
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -77,20 +71,4 @@ export async function guard(spec: GateSpec): Promise<void> {
     if (Date.now() > deadline) throw new Error(reason);
     await sleep(500);
   }
-}
-
-async function main(): Promise<void> {
-  const text = process.env["HOLDFAST_GATE"];
-  if (!text) throw new Error("HOLDFAST_GATE is not set; this program is run by Pulumi");
-  const spec = JSON.parse(text) as GateSpec;
-  if (process.argv[2] === "await") await awaitInService(spec);
-  else if (process.argv[2] === "guard") await guard(spec);
-  else throw new Error(`found ${process.argv[2] ?? "nothing"}, allowed: await, guard`);
-}
-
-if (import.meta.url === `file://${process.argv[1]}`) {
-  main().catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  });
 }
