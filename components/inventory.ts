@@ -15,10 +15,10 @@ export class Inventory implements MachineSource {
   constructor(private readonly plan: StackPlan<Tiers>) {
     const { machines, registry } = plan.settings;
     this.registry = {
-      push: registry.address ?? "",
+      push: registry.pushAddress ?? registry.address ?? "",
       pull: registry.address ?? "",
       auth: {
-        address: `${registry.insecure ? "http://" : ""}${this.registryHost()}`,
+        address: `${registry.insecure ? "http://" : ""}${hostOf(registry.pushAddress ?? registry.address)}`,
         username: registry.username ?? "",
         password: pulumi.secret(registry.password ?? ""),
       },
@@ -48,7 +48,7 @@ export class Inventory implements MachineSource {
         registry.username && registry.password
           ? [
               {
-                address: this.registryHost(),
+                address: hostOf(registry.address),
                 username: registry.username,
                 password: registry.password,
               },
@@ -58,11 +58,12 @@ export class Inventory implements MachineSource {
     };
   }
 
-  private registryHost(): string {
-    return this.plan.settings.registry.address?.split("/")[0] ?? "";
-  }
-
   private target({ key, ssh }: PlannedMachine): SshTarget {
     return { stack: pulumi.getStack(), machine: key, ...ssh };
   }
+}
+
+/** Host and port of a registry's name, without its path. */
+function hostOf(name: string | undefined): string {
+  return name?.split("/")[0] ?? "";
 }

@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { firewallCloseScript, firewallOpenScript } from "../model/firewall";
+import { firewallCloseScript, firewallOpenScript, firewallShellCommand } from "../model/firewall";
 import type { AllowedElement } from "../model/connections";
 import type { PlannedMachine } from "../model/stack";
 
@@ -37,7 +37,8 @@ export class Machine extends pulumi.ComponentResource {
   readonly identity: pulumi.Output<string>;
   /** What a node must wait for. */
   readonly ready: readonly pulumi.Resource[];
-  private readonly connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+  /** Runs a phase of the firewall from this computer. */
+  private readonly shellCommand: pulumi.Output<string>;
   private readonly allowed: readonly AllowedElement[];
 
   constructor(name: string, args: MachineArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -47,7 +48,6 @@ export class Machine extends pulumi.ComponentResource {
 
     const handle = args.provide(this, [...args.after]);
     this.identity = handle.identity;
-    this.connection = connectionTo(args.planned, handle);
     this.provider = new docker.Provider(
       `${name}-engine`,
       {
@@ -57,48 +57,41 @@ export class Machine extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const opened = new command.remote.Command(
-      `${name}-firewall`,
-      {
-        connection: this.connection,
-        create: "bash -s",
-        stdin: firewallOpenScript(args.allowed),
-        triggers: [handle.identity],
-        addPreviousOutputInEnv: false,
-      },
-      { parent: this, deleteBeforeReplace: true },
+    const { ssh } = args.planned;
+    // The engine's URL is known once the machine answers: the command waits for that.
+    this.shellCommand = handle.engine.apply(() =>
+      firewallShellCommand(name, [
+        ...["ssh", ...handle.sshOptions],
+        ...["-p", String(ssh.port), "-l", ssh.user, ssh.host],
+      ]),
     );
+    const opened = this.firewallPhase("firewall", firewallOpenScript(args.allowed), []);
     this.ready = [opened];
     this.registerOutputs({ address: args.planned.address });
   }
 
   /** Closes what only the nodes before this update needed, once \`after\` are in service. */
   closeFirewall(after: readonly pulumi.Resource[]): void {
-    new command.remote.Command(
-      `${this.planned.key}-firewall-closed`,
+    this.firewallPhase("firewall-closed", firewallCloseScript(this.allowed), [
+      ...this.ready,
+      ...after,
+    ]);
+  }
+
+  private firewallPhase(
+    phase: string,
+    script: string,
+    dependsOn: pulumi.Resource[],
+  ): command.local.Command {
+    return new command.local.Command(
+      `${this.planned.key}-${phase}`,
       {
-        connection: this.connection,
-        create: "bash -s",
-        stdin: firewallCloseScript(this.allowed),
+        create: this.shellCommand,
+        stdin: script,
         triggers: [this.identity],
         addPreviousOutputInEnv: false,
       },
-      { parent: this, dependsOn: [...this.ready, ...after], deleteBeforeReplace: true },
+      { parent: this, dependsOn, deleteBeforeReplace: true },
     );
   }
-}
-
-function connectionTo(
-  planned: PlannedMachine,
-  handle: MachineHandle,
-): pulumi.Input<command.types.input.remote.ConnectionArgs> {
-  return {
-    // The engine's URL is known once the machine answers: the command waits for that.
-    host: handle.engine.apply(() => planned.ssh.host),
-    port: planned.ssh.port,
-    user: planned.ssh.user,
-    privateKey: handle.privateKey,
-    hostKey: handle.hostKey,
-    perDialTimeout: 5,
-  };
 }

@@ -90,6 +90,11 @@ export const registrySchema = z
       .describe(
         "Image registry that the machines reach, with an optional path: `registry.example.com/team`. Required in an inventory; the lab has its own.",
       ),
+    pushAddress: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("The same registry as this computer reaches it. Default: `address`."),
     username: z.string().min(1).optional().describe("User of the registry."),
     password: z.string().min(1).optional().describe("Secret. Password of the registry's user."),
     insecure: z

@@ -136,6 +136,16 @@ export class LiveStack {
     };
   }
 
+  /** `make up` as a process of its own group, for tests that interrupt it. */
+  interruptibleUp() {
+    return execa("make", ["-s", "up", `STACK=${this.name}`], {
+      cwd: projectRoot,
+      reject: false,
+      all: true,
+      env: { ...this.environment(), HOLDFAST_CONFIG_FILE: this.configFile },
+    });
+  }
+
   /** Runs a command on one of the lab's machines. */
   async on(machine: string, command: string): Promise<SshResult> {
     return ssh(this.target(machine), command);

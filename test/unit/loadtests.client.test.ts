@@ -123,7 +123,7 @@ async function https(handler: RequestListener) {
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<{ destroy(): void }>();
   server.on("session", (session) => sessions.add(session));
-  server.on("secureConnection", (socket) => sockets.add(socket));
+  server.on("secureConnection", (socket: { destroy(): void }) => sockets.add(socket));
   server.on("sessionError", () => {});
   const port = await listen(server);
   closers.push(
