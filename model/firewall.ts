@@ -98,6 +98,6 @@ export function firewallShellCommand(machine: string, ssh: readonly string[]): s
 }
 
 function quoted(word: string): string {
-  // An unquoted tilde stays the shell's or ssh's to expand; everything unusual is quoted.
-  return /^[A-Za-z0-9_@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  // A tilde is quoted too: it is ssh's to expand, by the user's home and not by HOME.
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
