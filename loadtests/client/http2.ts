@@ -27,7 +27,7 @@ export class Http2Connection implements Connection {
     // The session hides why its socket broke.
     socket.on("error", (error) => (this.error ??= error));
     this.session = connect(`https://${target.authority}`, { createConnection: () => socket });
-    this.session.on("error", (error) => (this.error ??= error));
+    this.session.on("error", (error: Error) => (this.error ??= error));
     this.session.on("goaway", () => this.retire());
     this.session.on("close", () => (this.leaving = true));
   }
@@ -83,7 +83,7 @@ export class Http2Connection implements Connection {
       }
       body.push(chunk);
     });
-    stream.on("error", (error) => (failure ??= error));
+    stream.on("error", (error: Error) => (failure ??= error));
     // Not "end": a stream that is reset emits that too.
     stream.on("close", () => {
       const clean = stream.rstCode === constants.NGHTTP2_NO_ERROR && !failure && !stream.aborted;

@@ -138,11 +138,11 @@ export class LoadReport {
       .sort((a, b) => b.count - a.count);
     this.latency = {
       all: latencyOf([...okLatency.values()].flat()),
-      ...Object.fromEntries(
+      ...(Object.fromEntries(
         [...okLatency]
           .sort(([a], [b]) => a - b)
           .map(([kind, values]) => [kinds[kind], latencyOf(values)]),
-      ),
+      ) as Partial<Record<Kind, Latency>>),
     };
     this.slowest = longest.map((i) => ({
       at: records.at[i] ?? 0,
