@@ -1,0 +1,285 @@
+/*
+ * What a stack's state says and how it may be changed: pure functions over what
+ * `pulumi stack export` prints. Reading and writing it is in pulumi.ts.
+ */
+import type { GateSpec } from "./gate";
+import type { SshTarget } from "./ssh";
+
+/** A resource in the state; fields that nothing here needs are kept as they are. */
+export interface StateResource {
+  readonly urn: string;
+  readonly type: string;
+  readonly id?: string;
+  readonly inputs?: Readonly<Record<string, unknown>>;
+  readonly outputs?: Readonly<Record<string, unknown>>;
+  readonly parent?: string;
+  /** `<urn of the provider>::<its id>`. */
+  readonly provider?: string;
+  readonly dependencies?: readonly string[];
+  readonly propertyDependencies?: Readonly<Record<string, readonly string[] | null>>;
+  readonly deletedWith?: string;
+  readonly replaceWith?: readonly string[];
+}
+
+/** An operation that an update began and did not finish. */
+export interface PendingOperation {
+  readonly resource: StateResource;
+  readonly type: string;
+}
+
+export interface Deployment {
+  readonly resources?: readonly StateResource[];
+  readonly pending_operations?: readonly PendingOperation[];
+}
+
+/** What `pulumi stack export` prints. */
+export interface StackState {
+  readonly version: number;
+  readonly deployment: Deployment;
+}
+
+/** Name of a resource: the last part of its URN. */
+export function nameOf(urn: string): string {
+  return urn.slice(urn.lastIndexOf("::") + 2);
+}
+
+const resourcesOf = ({ deployment }: StackState) => deployment.resources ?? [];
+
+function named(state: StackState, name: string): StateResource | undefined {
+  return resourcesOf(state).find(({ urn }) => nameOf(urn) === name);
+}
+
+/** The gates' descriptions of every deployed node, in the order in which the nodes were made. */
+export function gateSpecs(state: StackState): GateSpec[] {
+  return resourcesOf(state).flatMap(({ urn, inputs }) => {
+    const environment = inputs?.["environment"];
+    if (!nameOf(urn).endsWith("-gate") || typeof environment !== "object" || !environment) {
+      return [];
+    }
+    const text = (environment as Readonly<Record<string, unknown>>)["HOLDFAST_GATE"];
+    return typeof text === "string" ? [JSON.parse(text) as GateSpec] : [];
+  });
+}
+
+/** How the deployer logs in to the machine of a node. Throws where the gate does not know it. */
+export function machineOf({ node, members }: GateSpec): SshTarget {
+  const own = members.find((member) => member.node === node);
+  if (!own) throw new Error(`gate of ${node}: no member ${node}`);
+  return own.machine;
+}
+
+/** Every machine that carries a node, by key. */
+export function deployedMachines(state: StackState): ReadonlyMap<string, SshTarget> {
+  return new Map(
+    gateSpecs(state).map((spec) => {
+      const machine = machineOf(spec);
+      return [machine.machine, machine];
+    }),
+  );
+}
+
+/** Gates of the nodes on a machine, in the order in which they were made. */
+export function nodesOn(state: StackState, machine: string): GateSpec[] {
+  return gateSpecs(state).filter((spec) => machineOf(spec).machine === machine);
+}
+
+/** Seconds between SIGTERM and SIGKILL of a node's container. Default: 60. */
+export function stopTimeoutOf(state: StackState, node: string): number {
+  const value = named(state, `${node}-container`)?.inputs?.["stopTimeout"];
+  return typeof value === "number" ? value : 60;
+}
+
+/** URNs of a node's image, container and gate, as far as they are in the state. */
+export function partsOfNode(state: StackState, node: string): string[] {
+  return ["image", "container", "gate"].flatMap((part) => {
+    const found = named(state, `${node}-${part}`);
+    return found ? [found.urn] : [];
+  });
+}
+
+/** Where a stack's machines come from, or undefined where nothing is deployed. */
+export function sourceOf(state: StackState): "lab" | "inventory" | undefined {
+  if (resourcesOf(state).some(({ type }) => type === "holdfast:index:Lab")) return "lab";
+  return resourcesOf(state).some(({ type }) => type === "holdfast:index:Machine")
+    ? "inventory"
+    : undefined;
+}
+
+/** Number of deployed resources that exist outside the state. */
+export function deployedCount(state: StackState): number {
+  return resourcesOf(state).filter(({ id }) => id !== undefined).length;
+}
+
+const urnOfProvider = (reference: string) => reference.slice(0, reference.lastIndexOf("::"));
+
+/**
+ * The state without these resources, without their descendants and whatever their providers made,
+ * and without any mention of them.
+ */
+export function without(state: StackState, urns: Iterable<string>): StackState {
+  const gone = new Set(urns);
+  const resources = resourcesOf(state);
+  for (let before = -1; before !== gone.size;) {
+    before = gone.size;
+    for (const { urn, parent, provider } of resources) {
+      if ((parent && gone.has(parent)) || (provider && gone.has(urnOfProvider(provider)))) {
+        gone.add(urn);
+      }
+    }
+  }
+  const kept = (urn: string) => !gone.has(urn);
+  return {
+    ...state,
+    deployment: {
+      ...state.deployment,
+      resources: resources
+        .filter(({ urn }) => kept(urn))
+        .map((resource) => withoutMention(resource, kept)),
+    },
+  };
+}
+
+function withoutMention(resource: StateResource, kept: (urn: string) => boolean): StateResource {
+  const { dependencies, propertyDependencies, deletedWith, replaceWith, ...rest } = resource;
+  return {
+    ...rest,
+    ...(dependencies && { dependencies: dependencies.filter(kept) }),
+    ...(propertyDependencies && {
+      propertyDependencies: Object.fromEntries(
+        Object.entries(propertyDependencies).map(([property, urns]) => [
+          property,
+          urns && urns.filter(kept),
+        ]),
+      ),
+    }),
+    ...(deletedWith && kept(deletedWith) && { deletedWith }),
+    ...(replaceWith && { replaceWith: replaceWith.filter(kept) }),
+  };
+}
+
+/** URNs of what a lost machine takes with it: the machine and the nodes it carried. */
+export function lostWith(state: StackState, machine: string): string[] {
+  const nodes = new Set(nodesOn(state, machine).map(({ node }) => node));
+  return resourcesOf(state).flatMap(({ urn, type }) => {
+    const name = nameOf(urn);
+    const own = type === "holdfast:index:Machine" && name === machine;
+    return own || (type === "holdfast:index:Node" && nodes.has(name)) ? [urn] : [];
+  });
+}
+
+/** Where a Docker object is: on this computer's engine, or on a machine's. */
+export type Engine = "local" | SshTarget;
+
+/** A Docker object that an unfinished operation was about. */
+export interface DockerObject {
+  readonly urn: string;
+  readonly kind: "container" | "network" | "volume";
+  readonly name: string;
+  readonly engine: Engine;
+  /** What the unfinished update was doing with it. */
+  readonly operation: string;
+}
+
+/** What an engine says about an object. `stack` is its label, empty where it has none. */
+export interface SeenObject {
+  readonly id: string;
+  readonly stack: string;
+}
+
+const kinds: Readonly<Record<string, DockerObject["kind"]>> = {
+  "docker:index/container:Container": "container",
+  "docker:index/network:Network": "network",
+  "docker:index/volume:Volume": "volume",
+};
+
+function engineOf(state: StackState, provider: string | undefined, stack: string): Engine {
+  const found = resourcesOf(state).find(({ urn }) => provider && urn === urnOfProvider(provider));
+  const host = found?.inputs?.["host"];
+  const match = typeof host === "string" && /^ssh:\/\/([^@]+)@([^:/]+)(?::(\d+))?$/.exec(host);
+  if (!found || !match) return "local";
+  const [, user = "root", address = "", port = "22"] = match;
+  const machine = nameOf(found.urn).replace(/-engine$/, "");
+  return { stack, machine, host: address, port: Number(port), user };
+}
+
+/** Docker objects whose fate an interrupted update left open. */
+export function openObjects(state: StackState, stack: string): DockerObject[] {
+  return (state.deployment.pending_operations ?? []).flatMap(({ resource, type: operation }) => {
+    const kind = kinds[resource.type];
+    const name = resource.inputs?.["name"] ?? resource.outputs?.["name"];
+    return kind && typeof name === "string"
+      ? [
+          {
+            urn: resource.urn,
+            kind,
+            name,
+            operation,
+            engine: engineOf(state, resource.provider, stack),
+          },
+        ]
+      : [];
+  });
+}
+
+/** What has to be done before the next update can begin. */
+export interface Settlement {
+  /** Half-made objects to remove. */
+  readonly remove: readonly DockerObject[];
+  /** URNs of resources that were being deleted and are gone. */
+  readonly forget: readonly string[];
+}
+
+/**
+ * Decides what to do with what an interrupted update left: `seen` is what the engines have now,
+ * in the order of `objects`; undefined where an object does not exist or its engine is silent.
+ * Only objects with this stack's label that the state does not hold are removed.
+ */
+export function settlement(
+  state: StackState,
+  stack: string,
+  objects: readonly DockerObject[],
+  seen: readonly (SeenObject | "unknown" | undefined)[],
+): Settlement {
+  const remove: DockerObject[] = [];
+  const forget: string[] = [];
+  const held = new Set(resourcesOf(state).map(({ id }) => id));
+  objects.forEach((object, index) => {
+    const found = seen[index];
+    if (found === "unknown") return;
+    if (object.operation === "creating") {
+      if (found && found.stack === stack && !held.has(found.id)) remove.push(object);
+    } else if (!found && object.operation === "deleting") forget.push(object.urn);
+  });
+  return { remove, forget };
+}
+
+/** True where the state holds operations that an interrupted update left. */
+export function isUnsettled({ deployment }: StackState): boolean {
+  return (deployment.pending_operations ?? []).length > 0;
+}
+
+/** The state with the interrupted operations cleared and what is gone forgotten. */
+export function settled(state: StackState, forget: readonly string[]): StackState {
+  const rest = without(state, forget);
+  return { ...rest, deployment: { ...rest.deployment, pending_operations: [] } };
+}
+
+/** Content of a lock file of a file backend. */
+export interface Lock {
+  readonly pid: number;
+  readonly username: string;
+  readonly hostname: string;
+  readonly timestamp: string;
+}
+
+/**
+ * May the locks be broken? Only where every one was taken on this computer by a process that no
+ * longer runs (`alive` tells).
+ */
+export function allStale(
+  locks: readonly Lock[],
+  hostname: string,
+  alive: (pid: number) => boolean,
+): boolean {
+  return locks.every((lock) => lock.hostname === hostname && !alive(lock.pid));
+}

@@ -1,0 +1,51 @@
+import { rmSync } from "node:fs";
+import { runIfProgram, variable, words } from "./command";
+import { goingDownFile } from "./gate";
+import { afterUp, urlProblem } from "./outputs";
+import {
+  breakStaleLocks,
+  initStack,
+  Interrupted,
+  readOutputs,
+  readState,
+  requireConfigFile,
+  runPulumi,
+  selectStack,
+  stackFromEnvironment,
+  type Stack,
+} from "./pulumi";
+import { settle } from "./settle";
+
+/** Brings the stack up: settles what an interrupted update left, then `pulumi up`. */
+export async function bringUp(stack: Stack, args: readonly string[]): Promise<void> {
+  requireConfigFile(stack);
+  const state = await readState(stack);
+  if (state) {
+    await breakStaleLocks(stack);
+    await settle(stack, state);
+  } else await initStack(stack);
+  // Left by a removal that did not finish; guards would hold nothing back.
+  rmSync(goingDownFile(stack.name), { force: true });
+  try {
+    await runPulumi("up", stack, ["--yes", "--skip-preview", ...args]);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Error(
+      `holdfast: interrupted; what was done stays. Go on with: make up STACK=${stack.reference}`,
+    );
+  }
+}
+
+async function main(): Promise<void> {
+  const stack = stackFromEnvironment();
+  await bringUp(stack, words(variable("ARGS") ?? ""));
+  // A settings file elsewhere is a test's; the selection belongs to the operator.
+  if (!variable("HOLDFAST_CONFIG_FILE")) await selectStack(stack);
+  const outputs = await readOutputs(stack);
+  console.log(afterUp(stack.reference, outputs));
+  const { url } = outputs;
+  const problem = typeof url === "string" ? await urlProblem(url) : undefined;
+  if (problem) console.log(`note: ${problem}`);
+}
+
+runIfProgram(import.meta.url, main);

@@ -1,0 +1,42 @@
+/*
+ * Runs the vitest projects named as arguments, one after the other, and prints the total as the
+ * last line: "N passed, N failed". Exit code 1 where a test failed or none ran.
+ */
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { execa } from "execa";
+import { projectRoot } from "../model/rendering";
+import { tally, verdict, type JsonReport, type Tally } from "./support/tally";
+
+const folder = path.join(projectRoot, ".build", "test");
+mkdirSync(folder, { recursive: true });
+
+async function runProject(project: string): Promise<Tally> {
+  const file = path.join(folder, `${project}.json`);
+  rmSync(file, { force: true });
+  const { exitCode } = await execa(
+    "vitest",
+    [
+      "run",
+      "--project",
+      project,
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${file}`,
+    ],
+    { cwd: projectRoot, reject: false, preferLocal: true, stdio: "inherit" },
+  );
+  let report: JsonReport | undefined;
+  try {
+    report = JSON.parse(readFileSync(file, "utf8")) as JsonReport;
+  } catch {
+    console.error(`project ${project} left no report`);
+  }
+  return tally(report, exitCode ?? 1);
+}
+
+const tallies: Tally[] = [];
+for (const project of process.argv.slice(2)) tallies.push(await runProject(project));
+const { line, ok } = verdict(tallies);
+console.log(line);
+process.exitCode = ok ? 0 : 1;
