@@ -32,7 +32,7 @@ describe("a stack's life", () => {
   it("converges when an update is interrupted half-way and started again", async () => {
     const first = stack.interruptibleUp();
     await sleep(12_000);
-    first.kill("SIGINT");
+    process.kill(-(first.pid ?? 0), "SIGINT");
     const interrupted = await first;
     expect(interrupted.exitCode).not.toBe(0);
     const again = await stack.make("up");

@@ -142,6 +142,8 @@ export class LiveStack {
       cwd: projectRoot,
       reject: false,
       all: true,
+      // A terminal's Ctrl-C reaches the whole group.
+      detached: true,
       env: { ...this.environment(), HOLDFAST_CONFIG_FILE: this.configFile },
     });
   }

@@ -1,0 +1,78 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { PlannedNode, StackPlan } from "../model/stack";
+import type { tiers } from "../tiers";
+import { closeSeconds, loadBalancerFiles } from "./loadBalancer.files";
+import type { Machines } from "./machines";
+import type { Node, Workload } from "./node";
+import { RoleImage, type Registry } from "./roleImage";
+import { gatesOf, rollOut } from "./roll";
+
+export interface LoadBalancerArgs {
+  readonly plan: StackPlan<typeof tiers>;
+  readonly machines: Machines;
+  /** Where the role's image is pushed. */
+  readonly registry: Registry;
+  /** Certificate and private key of the edge in one PEM, secret. */
+  readonly certificate: pulumi.Input<string>;
+}
+
+/** The pair in front of everything: HAProxy and keepalived, virtual addresses that outlive a node. */
+export class LoadBalancer extends pulumi.ComponentResource {
+  static readonly type = "holdfast:index:LoadBalancer";
+
+  readonly nodes: readonly Node[];
+  readonly gates: readonly pulumi.Resource[];
+
+  constructor(name: string, args: LoadBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(LoadBalancer.type, name, {}, opts);
+    const tier = args.plan.tiers.loadBalancer;
+    const image =
+      tier.nodes.length > 0 ? this.roleImage(`${name}-image`, args.registry) : undefined;
+    this.nodes = rollOut(this, {
+      ...args,
+      tier,
+      workload: (node) => workload(node, args, image?.reference ?? ""),
+      service: { status: true },
+      after: [],
+    });
+    this.gates = gatesOf(this.nodes);
+    this.registerOutputs({});
+  }
+
+  private roleImage(name: string, registry: Registry): RoleImage {
+    return new RoleImage(
+      name,
+      {
+        role: "load-balancer",
+        context: "images/load-balancer",
+        programs: { "supervisor.js": "agents/supervisor/main.ts" },
+        registry,
+      },
+      { parent: this },
+    );
+  }
+}
+
+function workload(
+  node: PlannedNode,
+  { plan, certificate }: LoadBalancerArgs,
+  image: pulumi.Input<string>,
+): Workload {
+  return {
+    image,
+    files: { ...loadBalancerFiles(plan, node), "/etc/holdfast/tls/edge.pem": certificate },
+    capabilities: [
+      "CHOWN",
+      "DAC_OVERRIDE",
+      "KILL",
+      "NET_ADMIN",
+      "NET_BIND_SERVICE",
+      "NET_RAW",
+      "SETGID",
+      "SETUID",
+      "SYS_NICE",
+    ],
+    memoryMegabytes: 512,
+    stopTimeoutSeconds: closeSeconds + plan.settings.loadBalancer.drainSeconds + 15,
+  };
+}

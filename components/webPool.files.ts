@@ -1,0 +1,40 @@
+import { renderTemplate } from "../model/rendering";
+import type { PlannedNode, StackPlan } from "../model/stack";
+import type { NginxView, WebSupervisorView } from "../model/views";
+import type { tiers } from "../tiers";
+
+/** Port of nginx's own statistics, on the loopback address of the machine. */
+const nginxStatusPort = 8090;
+
+/** Rendered files of a web node, path -> content. */
+export function webPoolFiles(
+  plan: StackPlan<typeof tiers>,
+  node: PlannedNode,
+): Readonly<Record<string, string>> {
+  const settings = plan.settings.webPool;
+  const app = plan.endpoints.find(({ name }) => name === "app");
+  if (!app) throw new Error("no tier offers endpoint app");
+  const nginx: NginxView = {
+    node: node.key,
+    port: settings.port,
+    statusPort: nginxStatusPort,
+    trustedProxies: plan.tiers.loadBalancer.nodes.map(({ machine }) => machine.address),
+    app: {
+      balanced: plan.vips !== undefined,
+      servers: [{ address: app.address, port: app.port }],
+    },
+    maxBodyBytes: plan.settings.loadBalancer.maxBodyBytes,
+    readTimeoutSeconds: settings.readTimeoutSeconds,
+    shutdownTimeoutSeconds: settings.readTimeoutSeconds,
+  };
+  const supervisor: WebSupervisorView = {
+    role: "web",
+    node: node.key,
+    port: settings.port,
+    drainSeconds: settings.drainSeconds,
+  };
+  return {
+    "/etc/nginx/nginx.conf": renderTemplate("nginx/nginx.conf.hbs", nginx),
+    "/etc/holdfast/supervisor.json": `${JSON.stringify(supervisor, null, 2)}\n`,
+  };
+}

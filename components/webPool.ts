@@ -1,0 +1,53 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { StackPlan } from "../model/stack";
+import type { tiers } from "../tiers";
+import type { Machines } from "./machines";
+import type { Node } from "./node";
+import { RoleImage, type Registry } from "./roleImage";
+import { gatesOf, rollOut } from "./roll";
+import { webPoolFiles } from "./webPool.files";
+
+export interface WebPoolArgs {
+  readonly plan: StackPlan<typeof tiers>;
+  readonly machines: Machines;
+  /** Where the role's image is pushed. */
+  readonly registry: Registry;
+  /** Gates of the tiers that come before. */
+  readonly after: readonly pulumi.Resource[];
+}
+
+/** nginx in front of the application: alike nodes that hold nothing. */
+export class WebPool extends pulumi.ComponentResource {
+  static readonly type = "holdfast:index:WebPool";
+
+  readonly nodes: readonly Node[];
+  readonly gates: readonly pulumi.Resource[];
+
+  constructor(name: string, args: WebPoolArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(WebPool.type, name, {}, opts);
+    const settings = args.plan.settings.webPool;
+    const image = new RoleImage(
+      `${name}-image`,
+      {
+        role: "web",
+        context: "images/web",
+        programs: { "supervisor.js": "agents/supervisor/main.ts" },
+        registry: args.registry,
+      },
+      { parent: this },
+    );
+    this.nodes = rollOut(this, {
+      ...args,
+      tier: args.plan.tiers.webPool,
+      workload: (node) => ({
+        image: image.reference,
+        files: webPoolFiles(args.plan, node),
+        memoryMegabytes: 256,
+        stopTimeoutSeconds: Math.ceil(settings.drainSeconds) + settings.readTimeoutSeconds + 5,
+      }),
+      service: { probe: { port: settings.port, path: "/readyz" }, backends: ["web"] },
+    });
+    this.gates = gatesOf(this.nodes);
+    this.registerOutputs({});
+  }
+}
