@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gobwas/glob"
+	"github.com/pulumi/pulumi-go-provider/infer/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
@@ -18,7 +19,11 @@ func (s *LocalCommandState) collect(folder string) error {
 		if err != nil {
 			return err
 		}
-		s.Assets = &assets
+		values := make(map[string]types.AssetOrArchive, len(assets))
+		for path, asset := range assets {
+			values[path] = types.AssetOrArchive{Asset: asset}
+		}
+		s.Assets = &values
 	}
 	if s.ArchivePaths != nil {
 		assets, err := matchingFiles(folder, *s.ArchivePaths)
@@ -33,7 +38,7 @@ func (s *LocalCommandState) collect(folder string) error {
 		if err != nil {
 			return err
 		}
-		s.Archive = archive
+		s.Archive = &types.AssetOrArchive{Archive: archive}
 	}
 	return nil
 }

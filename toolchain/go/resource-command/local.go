@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi-go-provider/infer"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi-go-provider/infer/types"
 )
 
 // killAfter is how long a cancelled command may take to end after SIGTERM.
@@ -28,8 +28,8 @@ type Where struct {
 
 // Files are those that a local command left behind, as its patterns chose them.
 type Files struct {
-	Assets  *map[string]*resource.Asset `pulumi:"assets,optional"`
-	Archive *resource.Archive           `pulumi:"archive,optional"`
+	Assets  *map[string]types.AssetOrArchive `pulumi:"assets,optional"`
+	Archive *types.AssetOrArchive            `pulumi:"archive,optional"`
 }
 
 type LocalCommand struct{}

@@ -34,73 +34,60 @@ func (l *Logging) allows(stream Logging) bool {
 	return l == nil || *l == logStdoutAndStderr || *l == stream
 }
 
-// lastLinesKept is how many lines of a failed command's output its error repeats.
-const lastLinesKept = 20
+// lastLinesKept is how many lines of each stream the error of a failed command repeats.
+const lastLinesKept = 15
 
-// capture keeps what a command prints, shows it line by line, and remembers the last lines of
-// both streams in the order they came.
+// capture keeps what a command prints and shows it line by line.
 type capture struct {
-	mutex  sync.Mutex
-	last   []string
 	stdout *stream
 	stderr *stream
 }
 
 func newCapture(ctx context.Context, logging *Logging) *capture {
 	logger := provider.GetLogger(ctx)
-	c := &capture{}
 	open := func(which Logging) *stream {
-		show := func(string) {}
 		if logging.allows(which) {
-			show = logger.Info
+			return &stream{show: logger.Info}
 		}
-		return &stream{capture: c, show: show}
+		return &stream{show: func(string) {}}
 	}
-	c.stdout, c.stderr = open(logStdout), open(logStderr)
-	return c
+	return &capture{stdout: open(logStdout), stderr: open(logStderr)}
 }
 
 // finish ends the last lines and returns all that was printed.
 func (c *capture) finish() Output {
-	for _, s := range []*stream{c.stdout, c.stderr} {
-		if len(s.line) > 0 {
-			s.endLine()
-		}
-	}
-	return Output{
-		Stdout: strings.TrimSuffix(c.stdout.all.String(), "\n"),
-		Stderr: strings.TrimSuffix(c.stderr.all.String(), "\n"),
-	}
+	return Output{Stdout: c.stdout.finish(), Stderr: c.stderr.finish()}
 }
 
-// lastLines is the text that an error ends with: empty when nothing was printed.
+// lastLines is the text that an error ends with. The streams are apart because the order between
+// them is not known; what went to stderr comes last, where the eye looks.
 func (c *capture) lastLines() string {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if len(c.last) == 0 {
+	var lines []string
+	for _, s := range []*stream{c.stdout, c.stderr} {
+		s.mutex.Lock()
+		lines = append(lines, s.last...)
+		s.mutex.Unlock()
+	}
+	if len(lines) == 0 {
 		return "; it printed nothing"
 	}
-	return "; its last lines:\n" + strings.Join(c.last, "\n")
+	return "; its last lines:\n" + strings.Join(lines, "\n")
 }
 
-func (c *capture) remember(line string) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	c.last = append(c.last, line)
-	if len(c.last) > lastLinesKept {
-		c.last = c.last[1:]
-	}
-}
-
-// stream is one of the two; each is written to by one goroutine.
+// stream is stdout or stderr. A command that leaves something running in the background can still
+// write while the result is read.
 type stream struct {
-	capture *capture
-	show    func(line string)
-	all     bytes.Buffer
-	line    []byte
+	show func(line string)
+
+	mutex sync.Mutex
+	all   bytes.Buffer
+	line  []byte
+	last  []string
 }
 
 func (s *stream) Write(data []byte) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	s.all.Write(data)
 	for _, b := range data {
 		if b == '\n' {
@@ -112,11 +99,24 @@ func (s *stream) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
+func (s *stream) finish() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if len(s.line) > 0 {
+		s.endLine()
+	}
+	return strings.TrimSuffix(s.all.String(), "\n")
+}
+
 func (s *stream) endLine() {
 	line := strings.TrimSuffix(string(s.line), "\r")
 	s.line = s.line[:0]
-	s.capture.remember(line)
-	if line != "" {
-		s.show(line)
+	if line == "" {
+		return
 	}
+	s.last = append(s.last, line)
+	if len(s.last) > lastLinesKept {
+		s.last = s.last[1:]
+	}
+	s.show(line)
 }
