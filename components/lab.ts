@@ -116,9 +116,9 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
     return [{ label: "holdfast.stack", value: pulumi.getStack() }];
   }
 
-  private volume(part: string, parent: pulumi.Resource): docker.Volume {
+  private volume(name: string, part: string, parent: pulumi.Resource): docker.Volume {
     return new docker.Volume(
-      `${part}-volume`,
+      `${name}-volume`,
       { name: this.objectName(part), labels: this.labels() },
       { parent },
     );
@@ -130,7 +130,7 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
     parent: pulumi.Resource,
     dependsOn: pulumi.Resource[],
   ): docker.Container {
-    const volume = this.volume(planned.key, parent);
+    const volume = this.volume(planned.key, planned.key, parent);
     return new docker.Container(
       `${planned.key}-machine`,
       {
@@ -186,7 +186,7 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
       { role: "registry", context: "images/registry" },
       { parent: this },
     );
-    const volume = this.volume("registry", this);
+    const volume = this.volume(name, "registry", this);
     const container = new docker.Container(
       name,
       {
