@@ -134,11 +134,11 @@ async function main(): Promise<void> {
   const stack = stackFromEnvironment();
   const args = words(variable("ARGS") ?? "");
   let state: StackState | undefined;
-  let damage: unknown;
+  let damage: Error | undefined;
   try {
     state = await readState(stack);
   } catch (error) {
-    damage = error;
+    damage = error instanceof Error ? error : new Error(String(error));
   }
   const configured = existsSync(stack.configFile)
     ? configuredSource(readFileSync(stack.configFile, "utf8"))
@@ -148,7 +148,7 @@ async function main(): Promise<void> {
     if (damage) throw damage;
     await takeInventoryDown(stack, state, args);
   } else {
-    if (damage) console.error(damage instanceof Error ? damage.message : damage);
+    if (damage) console.error(damage.message);
     await takeLabDown(stack, state, args);
   }
 }

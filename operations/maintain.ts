@@ -207,7 +207,7 @@ async function main(): Promise<void> {
   const work = workFrom(
     variable("REBOOT"),
     variable("COMMAND"),
-    Boolean(process.stdin.isTTY && process.stdout.isTTY),
+    process.stdin.isTTY && process.stdout.isTTY,
   );
   const state = await requireState(stack);
   const machines = deployedMachines(state);

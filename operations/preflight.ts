@@ -172,8 +172,9 @@ export async function preflight(
   plan: StackPlan<Tiers>,
   targetOf: (planned: PlannedMachine) => SshTarget,
 ): Promise<void> {
-  const tiers = Object.values(plan.tiers) as PlannedTier[];
-  const balancer = tiers.find(({ declaration }) => declaration.vips);
+  const balancer = Object.values<PlannedTier>(plan.tiers).find(
+    (tier) => tier.declaration.vips !== undefined,
+  );
   const pair = (plan.vips ? (balancer?.nodes ?? []) : []).map(({ machine }) => machine);
   const vips = plan.vips ? [plan.vips.edge, plan.vips.internal] : [];
   const isBalancer = ({ key }: PlannedMachine) => pair.some((machine) => machine.key === key);

@@ -29,12 +29,9 @@ export type Remedy = "start" | "restart" | "replace";
  * one is started, a running one restarted, and what that does not cure is replaced.
  */
 export function remediesFor(container: { readonly state: string } | undefined): Remedy[] {
-  if (!container) return ["replace"];
-  if (container.state === "running" || container.state === "restarting") {
-    return ["restart", "replace"];
-  }
-  if (container.state === "exited" || container.state === "created") return ["start", "replace"];
-  return ["restart", "replace"];
+  if (!container || container.state === "dead") return ["replace"];
+  const stopped = container.state === "exited" || container.state === "created";
+  return [stopped ? "start" : "restart", "replace"];
 }
 
 /** Arguments of `pulumi up` that replace one node's container and nothing else. */

@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import {
+  crashLoopRestarts,
+  judge,
+  refusal,
+  type BalancerObservation,
+  type NodeObservation,
+  type Verdict,
+} from "../../model/gate";
+
+const seen: NodeObservation = {
+  node: "web-a",
+  reachable: true,
+  container: { state: "running", restarts: 0, exitCode: 0 },
+  ready: true,
+  probe: 200,
+};
+const balancer = (node: string, status?: string): BalancerObservation => ({
+  node,
+  servers: status === undefined ? undefined : [{ backend: "web", server: "web-a", status }],
+});
+const both = [balancer("lb-a", "UP"), balancer("lb-b", "UP")];
+const service = { probe: { port: 8080, path: "/readyz" }, backends: ["web"] };
+const serving: Verdict = { kind: "in service" };
+const out = (reason: string, hopeless = false): Verdict => ({
+  kind: "not in service",
+  reason,
+  hopeless,
+});
+
+describe("judge", () => {
+  it("finds a node in service when it answers and every load balancer has it UP", () => {
+    expect(judge(service, seen, both)).toEqual(serving);
+  });
+
+  it("judges by the load balancers that answer", () => {
+    expect(judge(service, seen, [balancer("lb-a"), balancer("lb-b", "UP")])).toEqual(serving);
+    expect(judge(service, seen, [balancer("lb-a"), balancer("lb-b")])).toEqual(
+      out("no load balancer answers"),
+    );
+  });
+
+  it("needs no load balancer where the stack has none", () => {
+    expect(judge(service, seen, [])).toEqual(serving);
+  });
+
+  it("takes the node's own report where it has one", () => {
+    expect(judge({ status: true }, { ...seen, ready: true }, [])).toEqual(serving);
+    expect(judge({ status: true }, { ...seen, ready: false }, [])).toEqual(
+      out("it reports that it is not ready"),
+    );
+    expect(judge({ status: true }, { ...seen, ready: undefined }, [])).toEqual(
+      out("it reports that it is not ready"),
+    );
+  });
+
+  it.each([
+    ["a silent machine", { reachable: false }, out("its machine does not answer over SSH")],
+    ["no container", { container: undefined }, out("its container does not exist", true)],
+    [
+      "a container that keeps crashing",
+      { container: { state: "restarting", restarts: crashLoopRestarts, exitCode: 7 } },
+      out("its container stopped 3 times, last with exit code 7", true),
+    ],
+    [
+      "a container that crashed less often",
+      { container: { state: "restarting", restarts: crashLoopRestarts - 1, exitCode: 7 } },
+      out("its container is restarting (exit code 7)"),
+    ],
+    [
+      "a stopped container",
+      { container: { state: "exited", restarts: 0, exitCode: 137 } },
+      out("its container is exited (exit code 137)"),
+    ],
+    ["a silent port", { probe: undefined }, out("nothing answers /readyz on port 8080")],
+    ["a draining node", { probe: 503 }, out("/readyz on port 8080 answers 503")],
+  ])("finds %s not in service", (_, change, verdict) => {
+    expect(judge(service, { ...seen, ...change }, both)).toEqual(verdict);
+  });
+
+  it.each(["DOWN", "DRAIN", "NOLB", "MAINT"])(
+    "finds a server that is %s not in service",
+    (status) => {
+      expect(judge(service, seen, [balancer("lb-a", "UP"), balancer("lb-b", status)])).toEqual(
+        out(`lb-b has it ${status} in web`),
+      );
+    },
+  );
+
+  it("waits for a load balancer that does not know the node yet", () => {
+    expect(judge(service, { ...seen, node: "web-c" }, both)).toEqual(
+      out("lb-a does not know it in backend web"),
+    );
+  });
+});
+
+describe("refusal", () => {
+  const broken = out("its container is exited (exit code 1)");
+
+  it("lets a node of a healthy tier go", () => {
+    expect(refusal("web-a", serving, [{ node: "web-b", verdict: serving }], 1)).toBeUndefined();
+  });
+
+  it("never holds back what is out of service itself", () => {
+    expect(refusal("web-a", broken, [{ node: "web-b", verdict: broken }], 1)).toBeUndefined();
+  });
+
+  it("lets the only node of a tier go", () => {
+    expect(refusal("web-a", serving, [], 1)).toBeUndefined();
+  });
+
+  it("keeps the last serving node and names what to repair", () => {
+    expect(refusal("web-a", serving, [{ node: "web-b", verdict: broken }], 1)).toBe(
+      [
+        "web-a stays: stopping it would leave 0 of the 1 other nodes that must serve",
+        "  web-b: its container is exited (exit code 1)",
+        "repair first: make repair NODE=web-b",
+      ].join("\n"),
+    );
+  });
+
+  it("keeps a majority where nodes vote", () => {
+    const others = [
+      { node: "db-b", verdict: serving },
+      { node: "db-c", verdict: broken },
+    ];
+    expect(refusal("db-a", serving, others, 2)).toContain("repair first: make repair NODE=db-c");
+    expect(
+      refusal("db-a", serving, [others[0]!, { node: "db-c", verdict: serving }], 2),
+    ).toBeUndefined();
+  });
+
+  it("asks for no more others than there are", () => {
+    expect(refusal("db-a", serving, [{ node: "db-b", verdict: serving }], 2)).toBeUndefined();
+  });
+});
