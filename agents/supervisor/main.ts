@@ -1,0 +1,32 @@
+/*
+ * First process of load balancer and web nodes: starts what the node runs, watches it, and on
+ * SIGTERM takes the node out of service without a lost request.
+ *   supervisor.js          run the node described in /etc/holdfast/supervisor.json
+ *   supervisor.js status   print the node's state as JSON
+ */
+import { readFileSync } from "node:fs";
+import type { SupervisorView } from "../../model/views";
+import { log } from "./io";
+import { loadBalancerStatus, superviseLoadBalancer } from "./loadBalancer";
+import { configFile } from "./paths";
+import { superviseWeb, webStatus } from "./web";
+
+async function main(command: string | undefined): Promise<void> {
+  const config = JSON.parse(readFileSync(configFile, "utf8")) as SupervisorView;
+  if (command === "status") {
+    const status =
+      config.role === "web" ? await webStatus(config) : await loadBalancerStatus(config);
+    console.log(JSON.stringify(status));
+  } else if (command !== undefined) {
+    throw new Error(`found command ${command}, allowed: status`);
+  } else if (config.role === "web") {
+    superviseWeb(config);
+  } else {
+    await superviseLoadBalancer(config);
+  }
+}
+
+main(process.argv[2]).catch((error: unknown) => {
+  log("supervisor failed", { error: error instanceof Error ? error.message : String(error) });
+  process.exit(1);
+});
