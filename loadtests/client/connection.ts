@@ -29,6 +29,8 @@ export type Done = (outcome: Outcome) => void;
 export interface Connection {
   /** False once it must not carry another request. */
   readonly usable: boolean;
+  /** True while it has no room for another request. */
+  readonly busy: boolean;
   /** Sends one request; `done` is called exactly once, unless the returned function came first. */
   send(request: Outgoing, done: Done): () => void;
   /** Ends it without notice to requests that are under way. */

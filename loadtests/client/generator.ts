@@ -203,9 +203,7 @@ export class Generator {
       pool.next = (pool.next + 1) % pool.connections.length;
       const connection = pool.connections[place];
       if (connection?.usable) {
-        if (kind === "h2" || !(connection instanceof Http1Connection && connection.busy)) {
-          return connection;
-        }
+        if (!connection.busy) return connection;
       } else {
         if (connection) this.open.delete(connection);
         return (pool.connections[place] = this.connect(kind));

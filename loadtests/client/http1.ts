@@ -177,7 +177,6 @@ export class Http1Connection implements Connection {
     return this.stage !== "closed";
   }
 
-  /** True while a request is under way. */
   get busy(): boolean {
     return this.current !== undefined;
   }

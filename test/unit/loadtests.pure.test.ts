@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { decodeAnswer, encodeRequest } from "../../loadtests/client/hpack";
 import { AnswerReader } from "../../loadtests/client/http1";
 import { kinds, planLoad, type LoadOptions } from "../../loadtests/client/options";
 import { seeded, weighted } from "../../loadtests/client/random";
@@ -129,6 +130,57 @@ describe("reading HTTP/1.1", () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe("HTTP/2 headers", () => {
+  const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
+  const literal = (text: string) => {
+    const bytes = Buffer.from(text, "latin1");
+    return Buffer.concat([Buffer.from([bytes.length]), bytes]);
+  };
+
+  test("a request is written without compression", () => {
+    expect(encodeRequest("10.77.0.5", "/ping", { "X-Nonce": "n1" })).toEqual(
+      Buffer.concat([
+        hex("82 87 01"),
+        literal("10.77.0.5"),
+        hex("04"),
+        literal("/ping"),
+        hex("00"),
+        literal("x-nonce"),
+        literal("n1"),
+      ]),
+    );
+    // Lengths from 127 on take more than one byte (RFC 7541, 5.1).
+    expect(encodeRequest("h", `/${"a".repeat(1336)}`, {}).subarray(5, 9)).toEqual(
+      hex("04 7f ba 09"),
+    );
+  });
+
+  test.each<[string, Buffer, number]>([
+    ["an indexed status", hex("88"), 200],
+    ["another after a table size update", hex("20 8d"), 404],
+    ["a literal with an indexed name", hex("08 03 353033"), 503],
+    ["a literal that goes to the table", hex("48 03 333032"), 302],
+    // RFC 7541, C.6.1: 302 in Huffman code.
+    ["a literal in Huffman code", hex("48 82 6402"), 302],
+    ["the name written out", Buffer.concat([hex("00"), literal(":status"), literal("418")]), 418],
+  ])("%s is read", (_name, block, status) => {
+    expect(decodeAnswer(block)).toEqual({ status, requestId: undefined });
+    const withId = Buffer.concat([block, hex("00"), literal("x-request-id"), literal("r1")]);
+    expect(decodeAnswer(withId)).toEqual({ status, requestId: "r1" });
+  });
+
+  test.each([
+    ["no status", hex("0f 10 01 61")],
+    ["an entry of a table that was declined", hex("be")],
+    ["a name of that table", hex("7f 00 01 61")],
+    ["an early end", hex("08 05 35")],
+    ["a number without end", hex("ff ff ff ff ff ff ff")],
+    ["a status that is no number", hex("08 01 61")],
+  ])("%s is refused", (_name, block) => {
+    expect(() => decodeAnswer(block)).toThrow();
   });
 });
 
