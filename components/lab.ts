@@ -143,11 +143,7 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
         // Plain privileged fails on hosts whose root lacks SYS_RESOURCE.
         capabilities: { adds: ["ALL"], drops: ["CAP_SYS_RESOURCE"] },
         securityOpts: ["apparmor=unconfined", "seccomp=unconfined"],
-        cgroupnsMode: "host",
-        volumes: [
-          { hostPath: "/sys/fs/cgroup", containerPath: "/sys/fs/cgroup" },
-          { volumeName: volume.name, containerPath: "/var/lib/docker" },
-        ],
+        volumes: [{ volumeName: volume.name, containerPath: "/var/lib/docker" }],
         tmpfs: { "/run": "" },
         uploads: [
           {
@@ -179,8 +175,7 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
 
   private startRegistry(name: string): Registry {
     const { network } = this.plan;
-    const publishPort =
-      this.plan.settings.registry.publishPort ?? 5000 + Number(host(network, 0).split(".")[2]);
+    const publishPort = this.plan.settings.registry.publishPort ?? publishPortOf(host(network, 0));
     const image = new RoleImage(
       `${name}-image`,
       { role: "registry", context: "images/registry" },
@@ -236,4 +231,10 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
       ready: [listening],
     };
   }
+}
+
+/** Loopback port of a network's registry: its own for each network, below the ephemeral ports. */
+function publishPortOf(networkAddress: string): number {
+  const [, second = 0, third = 0] = networkAddress.split(".").map(Number);
+  return 20000 + ((256 * second + third) % 12000);
 }

@@ -65,8 +65,8 @@ export function loadBalancerFiles(
     hardStopSeconds: settings.drainSeconds,
   };
   return {
-    "/etc/haproxy/haproxy.cfg": renderTemplate("haproxy/haproxy.cfg.hbs", haproxy),
-    "/etc/keepalived/keepalived.conf": renderTemplate("keepalived/keepalived.conf.hbs", keepalived),
+    "/etc/holdfast/haproxy.cfg": renderTemplate("haproxy/haproxy.cfg.hbs", haproxy),
+    "/etc/holdfast/keepalived.conf": renderTemplate("keepalived/keepalived.conf.hbs", keepalived),
     "/etc/holdfast/second-chance.nft": renderTemplate(
       "second-chance/second-chance.nft.hbs",
       secondChance,

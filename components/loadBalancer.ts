@@ -61,18 +61,10 @@ function workload(
   return {
     image,
     files: { ...loadBalancerFiles(plan, node), "/etc/holdfast/tls/edge.pem": certificate },
-    capabilities: [
-      "CHOWN",
-      "DAC_OVERRIDE",
-      "KILL",
-      "NET_ADMIN",
-      "NET_BIND_SERVICE",
-      "NET_RAW",
-      "SETGID",
-      "SETUID",
-      "SYS_NICE",
-    ],
+    capabilities: ["KILL", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETUID"],
+    // It sets network parameters of its machine, which a container sees read-only.
+    hostFolders: { "/proc/sys/net": "/machine/proc/sys/net" },
     memoryMegabytes: 512,
-    stopTimeoutSeconds: closeSeconds + plan.settings.loadBalancer.drainSeconds + 15,
+    stopTimeoutSeconds: closeSeconds + plan.settings.loadBalancer.drainSeconds + 5,
   };
 }
