@@ -62,7 +62,7 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
       plan.machines
         .map((planned) => this.target(planned))
         .filter(deployedBefore)
-        .map((target) => awaitEngine(target, 5)),
+        .map((target) => awaitEngine(target, 15)),
     );
     // Reported where it is awaited; without this line Node would end the program first.
     this.deployedMachines.catch(() => undefined);

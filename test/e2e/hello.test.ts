@@ -5,9 +5,10 @@ import { machineDestroyed } from "../faults/machineDestroyed";
 import { machineKilled } from "../faults/machineKilled";
 import { nodeStopped } from "../faults/nodeStopped";
 import { processKilled } from "../faults/processKilled";
+import { expectNoFailedRequest, expectOneAtATime } from "../support/expectations";
 import { LiveStack, type StackOutputs } from "../support/liveStack";
-import { eventually, expectNoFailedRequest, steadyLoad, watch } from "../support/measure";
-import { expectOneAtATime, plannedReplacements, replacedNodes } from "../support/steps";
+import { eventually, steadyLoad, watch } from "../support/measure";
+import { plannedReplacements, replacedNodes } from "../support/steps";
 
 const network = "10.78.0.0/24";
 const stack = new LiveStack("test", { machines: { network } });

@@ -1,7 +1,8 @@
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expectNoFailedRequest } from "../support/expectations";
 import { LiveStack, type StackOutputs } from "../support/liveStack";
-import { expectNoFailedRequest, steadyLoad, watch } from "../support/measure";
+import { steadyLoad, watch } from "../support/measure";
 import { replacedNodes } from "../support/steps";
 import { startVirtualMachines, type VirtualMachines } from "../support/virtualMachines";
 

@@ -1,9 +1,8 @@
-import { expect } from "vitest";
 import { startLoad } from "../../loadtests/client";
 import type { StackOutputs } from "./liveStack";
 
 type Load = Awaited<ReturnType<typeof startLoad>>;
-type Report = Awaited<ReturnType<Load["report"]>>;
+export type Report = Awaited<ReturnType<Load["report"]>>;
 
 /** Steady load against a stack's edge: every kind of connection, 300 requests a second. */
 export async function steadyLoad(outputs: StackOutputs, network: string): Promise<Load> {
@@ -27,12 +26,6 @@ export async function watch<T>(
   await new Promise((resolve) => setTimeout(resolve, 1500));
   const to = Date.now() - 1000;
   return { result, seen: (await load.report()).window(from, to), from, to };
-}
-
-/** Fails with the report where a request failed or too few were sent. */
-export function expectNoFailedRequest(seen: Report): void {
-  expect(seen.failed, seen.describe()).toBe(0);
-  expect(seen.sentShare, seen.describe()).toBeGreaterThanOrEqual(0.99);
 }
 
 /** Polls until \`holds\` is true; throws after \`seconds\` saying what was waited for. */

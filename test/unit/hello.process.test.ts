@@ -8,7 +8,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { build } from "esbuild";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+
+// Real servers and processes: slow where the computer is busy.
+vi.setConfig({ testTimeout: 20_000, hookTimeout: 20_000 });
 
 interface LogLine {
   msg: string;

@@ -11,11 +11,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startLoad, type Load, type LoadReport, type StartOptions } from "../../loadtests/client";
 import { Generator } from "../../loadtests/client/generator";
 import { planLoad, type LoadOptions, type RateKind } from "../../loadtests/client/options";
 import { LoadReport as Report } from "../../loadtests/client/report";
+
+// Real servers and processes: slow where the computer is busy.
+vi.setConfig({ testTimeout: 20_000, hookTimeout: 20_000 });
 
 interface Keys {
   ca: string;
@@ -140,14 +143,14 @@ async function https(handler: RequestListener) {
 
 const ping = [{ path: "/ping", contains: "pong", tally: '"node":"([^"]*)"' }];
 
-/** Loads from this process for `ms`: 100 requests a second unless told. */
+/** Loads from this process for `ms`: 50 requests a second unless told. */
 async function run(
   options: LoadOptions,
   ms = 400,
   during?: () => Promise<void>,
 ): Promise<LoadReport> {
   const generator = new Generator(
-    planLoad({ rate: 100, idle: false, paths: ping, ca: keys.ca, ...options }),
+    planLoad({ rate: 50, keptConnections: 5, idle: false, paths: ping, ca: keys.ca, ...options }),
   );
   await sleep(ms);
   await during?.();
@@ -182,7 +185,7 @@ describe.concurrent.each(transports)("%s", (kind, serve) => {
         hello(request, response);
       }),
     );
-    expect(report.planned).toBeGreaterThan(30);
+    expect(report.planned).toBeGreaterThan(15);
     expect(report).toMatchObject({ ok: report.planned, failed: 0, sentShare: 1 });
     expect(received).toBe(report.planned);
     expect(report.latency[kind]?.count).toBe(report.planned);
@@ -243,7 +246,7 @@ describe.concurrent.each(transports)("%s", (kind, serve) => {
     let received = 0;
     const report = await run(
       {
-        timeoutMs: 250,
+        timeoutMs: 1000,
         ...(await serve((request, response) => {
           received += 1;
           if (received !== 5) hello(request, response);
@@ -252,8 +255,8 @@ describe.concurrent.each(transports)("%s", (kind, serve) => {
       500,
     );
     expect(report.failures).toMatchObject([{ reason: "timeout", count: 1 }]);
-    expect(report.longestMs).toBeGreaterThanOrEqual(249);
-    expect(report.longestMs).toBeLessThan(1500);
+    expect(report.longestMs).toBeGreaterThanOrEqual(999);
+    expect(report.longestMs).toBeLessThan(3000);
     expect(report.ok).toBe(report.planned - 1);
   });
 
@@ -542,7 +545,7 @@ describe("requests that are not sent", () => {
       setTimeout(() => hello(request, response), 300);
     });
     const report = await run(
-      { mix: only("http-new"), targets: { http: origin }, maxInFlight: 5 },
+      { mix: only("http-new"), targets: { http: origin }, rate: 100, maxInFlight: 5 },
       600,
     );
     expect(report.failures).toMatchObject([{ reason: "not-sent" }]);
@@ -555,7 +558,7 @@ describe("requests that are not sent", () => {
   test("a client that stalls does not hide it", async () => {
     const { origin } = await http(hello);
     const report = await run(
-      { mix: only("http-new"), targets: { http: origin } },
+      { mix: only("http-new"), targets: { http: origin }, rate: 100 },
       200,
       async () => {
         const until = Date.now() + 1500;

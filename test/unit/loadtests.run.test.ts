@@ -5,12 +5,15 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { LoadReport } from "../../loadtests/client";
 import { readK6Summary } from "../../loadtests/k6Summary";
 import { renderPage } from "../../loadtests/page";
 import { runSettings } from "../../loadtests/settings";
 import { targetsOf } from "../../loadtests/stackOutputs";
+
+// Real servers and processes: slow where the computer is busy.
+vi.setConfig({ testTimeout: 20_000, hookTimeout: 20_000 });
 
 describe("settings of a run", () => {
   test("defaults, environment, words", () => {
