@@ -255,10 +255,13 @@ export class Generator {
         waiter.resolve();
       }
     };
-    const timer = setTimeout(() => {
+    // After a stall of this process an answer may be waiting to be read: that comes first.
+    const timer = setTimeout(() => setImmediate(giveUp), this.plan.timeoutMs);
+    const giveUp = () => {
+      if (!this.underWay.has(number)) return;
       cancel();
       finish({ reason: "timeout", detail: `no complete answer within ${this.plan.timeoutMs} ms` });
-    }, this.plan.timeoutMs);
+    };
     const cancel = connection.send(request, finish);
   }
 
