@@ -7,8 +7,11 @@ export interface Network {
   readonly last: number;
 }
 
-/** Last octet of the lab's own hosts; the tiers' machines come after them. */
-export const labHosts = { gateway: 1, registry: 4, firstListed: 101 } as const;
+/**
+ * Last octet of the lab's own hosts and of the first machine in the settings' list; the machines of
+ * the tiers' nodes are in between, so many for each tier.
+ */
+export const labHosts = { gateway: 1, registry: 4, firstListed: 101, perTier: 10 } as const;
 
 function toNumber(address: string): number {
   return ipaddr.IPv4.parse(address).octets.reduce((sum, octet) => sum * 256 + octet, 0);
@@ -42,4 +45,9 @@ export function covers(outer: string, inner: string): boolean {
   const around = network(outer);
   const within = network(inner.includes("/") ? inner : `${inner}/32`);
   return around.first <= within.first && within.last <= around.last;
+}
+
+/** Address of the lab's image registry. */
+export function labRegistryAddress(net: Network): string {
+  return host(net, labHosts.registry);
 }

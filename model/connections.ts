@@ -65,7 +65,9 @@ function partiesOf(plan: StackPlan<Tiers>, listening: string, source: Source): P
 
 /** The tier whose nodes hold the virtual addresses; undefined where nothing is balanced. */
 function balancerOf(plan: StackPlan<Tiers>): PlannedTier | undefined {
-  return plan.vips && Object.values(plan.tiers).find(({ declaration }) => declaration.vips);
+  return (
+    plan.vips && Object.values(plan.tiers).find(({ declaration }) => declaration.vips !== undefined)
+  );
 }
 
 /**

@@ -30,10 +30,12 @@ function templateAt(file: string): Handlebars.TemplateDelegate {
  * Renders `configs/<file>` (`haproxy/haproxy.cfg.hbs`) with `view`. Deterministic: the same view
  * gives the same text. Throws where the template names a value that the view lacks.
  */
-export function renderTemplate<View extends object>(file: string, view: View): string {
+export function renderTemplate(file: string, view: object): string {
   try {
     return templateAt(file)(view);
   } catch (error) {
-    throw new Error(`template configs/${file}: ${error instanceof Error ? error.message : error}`);
+    throw new Error(
+      `template configs/${file}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }

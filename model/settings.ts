@@ -1,13 +1,19 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { machinesSchema, registrySchema } from "./machineSettings";
 import type { MachinesSettings, RegistrySettings } from "./machineSettings";
-import type { TierDeclaration, Tiers } from "./tier";
+import { allowedAt, keysAt } from "./schemaText";
+import type { Placement, TierDeclaration, Tiers } from "./tier";
 
 /** Settings of a stack, validated and with defaults, by top-level key. */
 export type Settings<T extends Tiers = Tiers> = {
   readonly machines: MachinesSettings;
   readonly registry: RegistrySettings;
 } & { readonly [K in keyof T]: T[K] extends TierDeclaration<infer S> ? z.output<S> : never };
+
+/** Where the nodes of a tier run, from the settings of any stack. */
+export function placementOf(settings: Settings, tier: string): Placement {
+  return settings[tier] as unknown as Placement;
+}
 
 /** One mistake in the settings. */
 export interface Problem {
@@ -45,11 +51,21 @@ export function settingsSchemas(tiers: Tiers): Record<string, z.ZodType> {
 
 const secretKeys = /(^|\.)(privateKey|password|secrets(\..*)?)$/;
 
-function shown(key: string, value: unknown): string {
+const isScalar = (value: unknown) => typeof value !== "object" || value === null;
+
+/** The value as a message shows it: never a secret, never more than a line. */
+function shown(path: readonly PropertyKey[], value: unknown): string {
   if (value === undefined) return "nothing";
-  if (secretKeys.test(key)) return "[secret]";
+  if (secretKeys.test(path.map(String).join("."))) return "a secret value";
+  if (Array.isArray(value) && !value.every(isScalar)) return "a list of mappings or lists";
+  if (!Array.isArray(value) && !isScalar(value)) return "a mapping";
   const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** Under an unknown key may stand a secret whose name was mistyped: text is not shown. */
+function shownUnknown(value: unknown): string {
+  return typeof value === "string" ? "text" : Array.isArray(value) ? "a list" : shown([], value);
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
@@ -62,99 +78,102 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
-  let at: unknown = schema;
-  const unwrap = (type: unknown): unknown =>
-    type instanceof z.ZodReadonly || type instanceof z.ZodOptional || type instanceof z.ZodDefault
-      ? unwrap(type.unwrap())
-      : type;
-  for (const step of path) {
-    at = unwrap(at);
-    if (at instanceof z.ZodObject) at = (at.shape as Record<string, unknown>)[String(step)];
-    else if (at instanceof z.ZodRecord) at = at.valueType;
-    else if (at instanceof z.ZodArray) at = at.element;
-    else return [];
+/** Number of single-character edits between two words. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of a.split("").entries()) {
+    const next = [i + 1];
+    for (const [j, other] of b.split("").entries()) {
+      next.push(
+        Math.min(
+          (next[j] ?? 0) + 1,
+          (row[j + 1] ?? 0) + 1,
+          (row[j] ?? 0) + (letter === other ? 0 : 1),
+        ),
+      );
+    }
+    row = next;
   }
-  at = unwrap(at);
-  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+  return row[b.length] ?? 0;
 }
 
 function nearest(wrong: string, known: readonly string[]): string | undefined {
-  const same = known.find((key) => key.toLowerCase() === wrong.toLowerCase());
-  return same ?? known.find((key) => key.startsWith(wrong) || wrong.startsWith(key));
+  const lower = wrong.toLowerCase();
+  const candidates = known
+    .map((key) => ({ key, edits: distance(lower, key.toLowerCase()) }))
+    .sort((a, b) => a.edits - b.edits);
+  const [best] = candidates;
+  if (best && best.edits <= Math.max(1, Math.floor(wrong.length / 3))) return best.key;
+  return known.find(
+    (key) => lower.startsWith(key.toLowerCase()) || key.toLowerCase().startsWith(lower),
+  );
 }
 
-function allowedText(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case "invalid_type":
-      return issue.expected === "int" ? "a whole number" : `a value of type ${issue.expected}`;
-    case "too_small":
-      return `at least ${issue.minimum}${issue.origin === "string" ? " characters" : ""}`;
-    case "too_big":
-      return `at most ${issue.maximum}${issue.origin === "string" ? " characters" : ""}`;
-    case "invalid_value":
-      return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
-    case "invalid_format":
-      if (issue.format === "ipv4") return "an IPv4 address such as 10.77.0.21";
-      if (issue.format === "cidrv4") return "an IPv4 network such as 10.77.0.0/24";
-      return issue.message;
-    case "invalid_key":
-      return issue.issues.map((inner) => inner.message).join("; ");
-    default:
-      return issue.message;
-  }
+function unknownKey(path: readonly string[], value: unknown, known: readonly string[]): Problem {
+  const meant = nearest(path.at(-1) ?? "", known);
+  return {
+    key: `holdfast:${path.join(".")}`,
+    found: shownUnknown(value),
+    allowed: `no such key${meant ? ` (did you mean ${meant}?)` : ""}; the keys are ${known.join(", ")}`,
+  };
 }
 
 function problemsOf(name: string, schema: z.ZodType, raw: unknown, error: z.ZodError): Problem[] {
   return error.issues.flatMap((issue): Problem[] => {
+    const path = [name, ...issue.path.map(String)];
+    const value = valueAt(raw, issue.path);
     if (issue.code === "unrecognized_keys") {
       const known = keysAt(schema, issue.path);
-      return issue.keys.map((wrong) => {
-        const meant = nearest(wrong, known);
-        return {
-          key: ["holdfast:" + name, ...issue.path.map(String), wrong].join("."),
-          found: shown([...issue.path, wrong].join("."), valueAt(raw, [...issue.path, wrong])),
-          allowed: `no such key${meant ? ` (did you mean ${meant}?)` : ""}; the keys are ${known.join(", ")}`,
-        };
-      });
+      return issue.keys.map((key) => unknownKey([...path, key], valueAt(value, [key]), known));
     }
-    const path = issue.path.map(String).join(".");
-    return [
-      {
-        key: ["holdfast:" + name, ...issue.path.map(String)].join("."),
-        found: shown(path, valueAt(raw, issue.path)),
-        allowed: allowedText(issue),
-      },
-    ];
+    const key = `holdfast:${path.join(".")}`;
+    if (issue.code === "invalid_key") {
+      const allowed = issue.issues.map(({ message }) => message).join("; ");
+      return [{ key, found: `the key ${JSON.stringify(path.at(-1))}`, allowed }];
+    }
+    // A pattern says in words what it allows; everything else follows from the schema.
+    const told = issue.code === "invalid_format" && issue.format === "regex";
+    const allowed = told ? issue.message : allowedAt(schema, issue.path);
+    return [{ key, found: shown(issue.path, value), allowed }];
   });
+}
+
+/** What could be read, and every mistake in what could not. */
+export interface CheckedSettings {
+  readonly problems: readonly Problem[];
+  /** Settings by top-level key; those with a mistake are missing. */
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Checks each top-level key by itself; see `parseSettings`. */
+export function checkSettings(
+  tiers: Tiers,
+  raw: Readonly<Record<string, unknown>>,
+): CheckedSettings {
+  const schemas = settingsSchemas(tiers);
+  const problems: Problem[] = [];
+  const values: Record<string, unknown> = {};
+  for (const name of Object.keys(raw)) {
+    if (!(name in schemas)) problems.push(unknownKey([name], raw[name], Object.keys(schemas)));
+  }
+  for (const [name, schema] of Object.entries(schemas)) {
+    const parsed = schema.safeParse(raw[name] ?? {});
+    if (parsed.success) values[name] = parsed.data;
+    else problems.push(...problemsOf(name, schema, raw[name], parsed.error));
+  }
+  return { problems, values };
 }
 
 /**
  * Settings from the raw configuration (top-level key without `holdfast:` -> parsed value).
  * Throws a SettingsError that names every wrong key, unknown one, wrong type and missing value.
- * What depends on several values together is checked by `planStack`.
+ * What depends on several values together is checked by `planStack`; `readPlan` does both.
  */
 export function parseSettings<T extends Tiers>(
   tiers: T,
   raw: Readonly<Record<string, unknown>>,
 ): Settings<T> {
-  const schemas = settingsSchemas(tiers);
-  const problems: Problem[] = [];
-  const values: Record<string, unknown> = {};
-  for (const name of Object.keys(raw)) {
-    if (name in schemas) continue;
-    const meant = nearest(name, Object.keys(schemas));
-    problems.push({
-      key: `holdfast:${name}`,
-      found: shown(name, raw[name]),
-      allowed: `no such key${meant ? ` (did you mean ${meant}?)` : ""}; the keys are ${Object.keys(schemas).join(", ")}`,
-    });
-  }
-  for (const [name, schema] of Object.entries(schemas)) {
-    const parsed = schema.safeParse(raw[name] ?? {});
-    if (parsed.success) values[name] = parsed.data;
-    else problems.push(...problemsOf(name, schema, raw[name] ?? {}, parsed.error));
-  }
+  const { problems, values } = checkSettings(tiers, raw);
   if (problems.length > 0) throw new SettingsError(problems);
   return values as Settings<T>;
 }
