@@ -1,7 +1,7 @@
 /** Prints what a long step does and for how long, on stderr: stdout is for results. */
 
 const started = performance.now();
-const reminderMs = 20_000;
+const reminderMs = 30_000;
 
 /** Seconds since the program began. */
 export function elapsedSeconds(): number {
@@ -12,7 +12,7 @@ export function say(text: string): void {
   process.stderr.write(`toolchain [${elapsedSeconds().toFixed(0).padStart(3)} s] ${text}\n`);
 }
 
-/** Runs a step that takes more than a moment, and says every 20 s that it still runs. */
+/** Runs a step that takes more than a moment, and says every 30 s that it still runs. */
 export async function step<T>(what: string, run: () => Promise<T>): Promise<T> {
   const began = performance.now();
   const seconds = (): string => `${((performance.now() - began) / 1000).toFixed(0)} s`;

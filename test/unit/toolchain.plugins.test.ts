@@ -125,7 +125,10 @@ describe.each(plugins)("plugin $name $version", (plugin) => {
       const resource = token === "provider" ? schema.provider : schema.resources[token];
       const required = (resource as { requiredInputs?: string[] }).requiredInputs ?? [];
       const { inputs } = readSdk(plugin.name, file);
-      expect(required.filter((name) => !inputs.includes(name)), token).toEqual([]);
+      expect(
+        required.filter((name) => !inputs.includes(name)),
+        token,
+      ).toEqual([]);
     }
   });
 
