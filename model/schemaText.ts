@@ -25,8 +25,12 @@ export interface SettingText {
 
 const anyKey = "<key>";
 
+const known = new WeakMap<z.ZodType, JsonSchema>();
+
 function jsonSchema(schema: z.ZodType): JsonSchema {
-  return z.toJSONSchema(schema, { io: "input" }) as JsonSchema;
+  const converted = known.get(schema) ?? (z.toJSONSchema(schema, { io: "input" }) as JsonSchema);
+  known.set(schema, converted);
+  return converted;
 }
 
 function rangeText(kind: string, { minimum, maximum }: JsonSchema): string {

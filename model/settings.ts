@@ -103,7 +103,8 @@ function nearest(wrong: string, known: readonly string[]): string | undefined {
     .map((key) => ({ key, edits: distance(lower, key.toLowerCase()) }))
     .sort((a, b) => a.edits - b.edits);
   const [best] = candidates;
-  if (best && best.edits <= Math.max(1, Math.floor(wrong.length / 3))) return best.key;
+  if (best && best.edits <= (wrong.length < 4 ? 1 : Math.max(2, Math.floor(wrong.length / 3))))
+    return best.key;
   return known.find(
     (key) => lower.startsWith(key.toLowerCase()) || key.toLowerCase().startsWith(lower),
   );

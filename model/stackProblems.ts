@@ -83,25 +83,25 @@ function missingInInventory(plan: Plan): Problem[] {
 
 /** Settings that only an inventory has; in the lab they would be ignored in silence. */
 function misplacedInLab({ machines, registry }: Settings): Problem[] {
-  const allowed = (what: string) =>
-    `nothing while holdfast:machines.source is lab, which has ${what} of its own`;
   const problems: Problem[] = [];
-  const refuse = (key: string, value: unknown, what: string, secret = false) => {
+  const refuse = (key: string, value: unknown, secret = false) => {
     if (value === undefined) return;
-    const found = secret ? "a secret value" : JSON.stringify(value);
-    problems.push({ key: `holdfast:${key}`, found, allowed: allowed(what) });
+    problems.push({
+      key: `holdfast:${key}`,
+      found: secret ? "a secret value" : JSON.stringify(value),
+      allowed: "nothing: it is for an inventory, and holdfast:machines.source is lab",
+    });
   };
-  refuse("machines.privateKey", machines.privateKey, "a key pair", true);
-  for (const [key, machine] of Object.entries(machines.list)) {
-    const at = `machines.list.${key}`;
-    refuse(`${at}.sshHost`, machine.sshHost, "addresses that this computer reaches");
-    refuse(`${at}.sshPort`, machine.sshPort === 22 ? undefined : machine.sshPort, "SSH servers");
-    refuse(`${at}.hostKey`, machine.hostKey, "host keys");
+  refuse("machines.privateKey", machines.privateKey, true);
+  for (const [key, { sshHost, sshPort, hostKey }] of Object.entries(machines.list)) {
+    refuse(`machines.list.${key}.sshHost`, sshHost);
+    refuse(`machines.list.${key}.sshPort`, sshPort === 22 ? undefined : sshPort);
+    refuse(`machines.list.${key}.hostKey`, hostKey);
   }
-  refuse("registry.address", registry.address, "a registry");
-  refuse("registry.pushAddress", registry.pushAddress, "a registry");
-  refuse("registry.username", registry.username, "a registry");
-  refuse("registry.password", registry.password, "a registry", true);
+  refuse("registry.address", registry.address);
+  refuse("registry.pushAddress", registry.pushAddress);
+  refuse("registry.username", registry.username);
+  refuse("registry.password", registry.password, true);
   return problems;
 }
 
