@@ -120,10 +120,10 @@ function digits(bytes: Buffer): string {
     const short = parseInt(bits.slice(0, 5), 2);
     const long = parseInt(bits.slice(0, 6), 2);
     if (short <= 2) {
-      found += short;
+      found += String(short);
       bits = bits.slice(5);
     } else if (long >= 0b011001 && long <= 0b011111) {
-      found += 3 + long - 0b011001;
+      found += String(3 + long - 0b011001);
       bits = bits.slice(6);
     } else {
       throw new Error("the status is not a number");

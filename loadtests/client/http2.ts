@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
 import {
   maxBodyBytes,
   nameError,
@@ -109,7 +108,7 @@ export class Http2Connection implements Connection {
 
   private opened(): void {
     this.stage = "open";
-    if ((this.socket as TLSSocket).alpnProtocol !== "h2") {
+    if (!("alpnProtocol" in this.socket) || this.socket.alpnProtocol !== "h2") {
       this.breakOff({ reason: "protocol", detail: "the server does not speak HTTP/2" });
       return;
     }

@@ -68,10 +68,12 @@ export function request(origin: string, spec: PathSpec, close = false): RefinedR
     ...(spec.status !== undefined && { responseCallback: http.expectedStatuses(spec.status) }),
   };
   const response = http.get(url, params);
-  const fault =
-    response.error_code >= 1000 && response.error_code < 1400
-      ? { reason: "network", detail: `${response.error} (${response.error_code})` }
-      : judge({ status: response.status, body: response.body ?? "" }, nonce, spec);
+  // Codes from 1400 to 1599 stand for statuses of 400 and more, the others for broken exchanges.
+  const { status, error, error_code: code } = response;
+  const broken = status === 0 || (code !== 0 && (code < 1400 || code >= 1600));
+  const fault = broken
+    ? { reason: "network", detail: `${error} (${code})` }
+    : judge({ status, body: response.body }, nonce, spec);
   check(response, { "the answer is right": () => fault === undefined });
   if (fault) {
     failedRequests.add(1, { reason: fault.reason });

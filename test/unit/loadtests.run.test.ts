@@ -306,7 +306,7 @@ describe.skipIf(!hasK6)("k6 scripts against planted faults", () => {
     expect(all).toContain("stopping; the report follows");
     expect(all).toMatch(/^passed$/m);
     expect(exitCode).toBe(0);
-    const page = /^report: (.*)$/m.exec(all ?? "")?.[1] ?? "";
+    const page = /^report: (.*)$/m.exec(all)?.[1] ?? "";
     expect(readFileSync(page, "utf8")).toContain("Load roll on stack k6-test");
     rmSync(join(page, ".."), { recursive: true });
   });
