@@ -20,13 +20,11 @@ export type BalancerEvent =
   | { readonly kind: "drain time over" };
 
 export type BalancerAction =
-  /** Tell keepalived whether this node may hold the virtual addresses. */
+  /** Tell keepalived whether this node may hold the virtual addresses; if not it hands them over. */
   | { readonly kind: "offer"; readonly fit: boolean }
   /** Answers carry `Connection: close` from now on. */
   | { readonly kind: "announce close" }
-  /** Hand the virtual addresses to the peer. */
-  | { readonly kind: "stop keepalived" }
-  /** Take the virtual addresses off the interface, whatever keepalived left there. */
+  /** Take the virtual addresses off the interface, should keepalived not have done so. */
   | { readonly kind: "remove addresses" }
   | { readonly kind: "start close timer" }
   /** HAProxy takes nothing new and exits when empty. */
@@ -40,8 +38,6 @@ export interface BalancerState {
   readonly phase: Phase;
   /** There is another load balancer to hand over to. */
   readonly hasPeer: boolean;
-  /** False once it exited or was told to. */
-  readonly keepalivedRuns: boolean;
   /** Exit code once the drain is over: 0 for a planned stop. */
   readonly exitCode: number;
 }
@@ -52,7 +48,7 @@ export interface Step {
 }
 
 export function initialState(hasPeer: boolean): BalancerState {
-  return { phase: "starting", hasPeer, keepalivedRuns: true, exitCode: 0 };
+  return { phase: "starting", hasPeer, exitCode: 0 };
 }
 
 /** Leaves service without losing a connection. Alone there is nobody to hand over to. */
@@ -64,10 +60,10 @@ function drain(state: BalancerState): Step {
     };
   }
   return {
-    state: { ...state, phase: "closing", keepalivedRuns: false },
+    state: { ...state, phase: "closing" },
     actions: [
       { kind: "announce close" },
-      ...(state.keepalivedRuns ? [{ kind: "stop keepalived" } as const] : []),
+      { kind: "offer", fit: false },
       { kind: "remove addresses" },
       { kind: "start close timer" },
     ],
@@ -76,10 +72,10 @@ function drain(state: BalancerState): Step {
 
 function end(state: BalancerState, code: number): Step {
   return {
-    state: { ...state, phase: "ending", keepalivedRuns: false },
+    state: { ...state, phase: "ending" },
     actions: [
       { kind: "stop heartbeat" },
-      ...(state.keepalivedRuns ? [{ kind: "stop keepalived" } as const] : []),
+      { kind: "offer", fit: false },
       { kind: "remove addresses" },
       { kind: "exit", code },
     ],
@@ -105,14 +101,9 @@ export function next(state: BalancerState, event: BalancerEvent): Step {
       return end(state, state.phase === "draining" ? state.exitCode : 1);
     case "haproxy silent":
       return inService ? { state, actions: [{ kind: "kill haproxy" }] } : unchanged;
-    case "keepalived exited": {
-      if (!state.keepalivedRuns) return unchanged;
+    case "keepalived exited":
       // Nobody speaks for this node any more, the peer takes over: leave in order, come back new.
-      const orphaned = { ...state, keepalivedRuns: false, exitCode: 1 };
-      return inService
-        ? drain(orphaned)
-        : { state: orphaned, actions: [{ kind: "remove addresses" }] };
-    }
+      return inService ? drain({ ...state, exitCode: 1 }) : unchanged;
     case "close time over":
       if (state.phase !== "closing") return unchanged;
       return {

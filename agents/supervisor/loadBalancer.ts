@@ -22,8 +22,8 @@ const probeTimeoutMs = 400;
 const probesUntilUnfit = 2;
 const probesUntilKill = 40;
 const healthIntervalMs = 2000;
-/** How long keepalived may take to say goodbye before this program exits regardless. */
-const goodbyeMs = 1000;
+/** How long keepalived may take to hand the virtual addresses over. */
+const handOverMs = 300;
 
 const table = ["ip", "holdfast_second_chance"] as const;
 
@@ -113,6 +113,7 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
   let failedProbes = 0;
   let allChecked = false;
   let peer = unheard;
+  let released: Promise<void> | undefined;
 
   mkdirSync(paths.runFolder, { recursive: true });
   for (const file of [
@@ -136,9 +137,6 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
     "--use-file",
     paths.keepalivedConfig,
   ]);
-  const keepalivedGone = new Promise<void>((resolve) => {
-    keepalived.on("exit", () => resolve());
-  });
   haproxy.on("exit", (code, signal) => {
     log("haproxy exited", { code, signal });
     handle({ kind: "haproxy exited" });
@@ -148,10 +146,18 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
     handle({ kind: "keepalived exited" });
   });
 
+  /** Once: keepalived first, as it also announces what it removes. */
+  function releaseAddresses(): Promise<void> {
+    released ??= new Promise<void>((resolve) => setTimeout(resolve, handOverMs)).then(() =>
+      removeAddresses(config),
+    );
+    return released;
+  }
+
   async function exit(code: number): Promise<void> {
-    await Promise.race([keepalivedGone, new Promise((resolve) => setTimeout(resolve, goodbyeMs))]);
-    await removeAddresses(config);
+    await releaseAddresses();
     log("supervisor exits", { code });
+    // keepalived ends with its first process; it holds nothing any more.
     process.exit(code);
   }
 
@@ -171,12 +177,8 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
           (error: unknown) => log("haproxy was not told to close", { error: String(error) }),
         );
         break;
-      case "stop keepalived":
-        keepalived.kill("SIGTERM");
-        break;
       case "remove addresses":
-        // keepalived first: what it removes itself it also announces.
-        void keepalivedGone.then(() => removeAddresses(config));
+        void releaseAddresses();
         break;
       case "start close timer":
         setTimeout(() => handle({ kind: "close time over" }), config.closeSeconds * 1000);

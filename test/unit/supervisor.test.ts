@@ -61,12 +61,13 @@ describe("load balancer's life", () => {
       actions: [
         "offer true",
         "announce close",
-        "stop keepalived",
+        "offer false",
         "remove addresses",
         "start close timer",
         "soft stop",
         "start drain timer",
         "stop heartbeat",
+        "offer false",
         "remove addresses",
         "exit 0",
       ],
@@ -97,7 +98,7 @@ describe("load balancer's life", () => {
       "soft stop",
       "start drain timer",
       "stop heartbeat",
-      "stop keepalived",
+      "offer false",
       "remove addresses",
       "exit 0",
     ]);
@@ -107,7 +108,7 @@ describe("load balancer's life", () => {
     const seen = play(initialState(true), [...serving, { kind: "haproxy exited" }]);
     expect(seen).toEqual({
       phase: "ending",
-      actions: ["offer true", "stop heartbeat", "stop keepalived", "remove addresses", "exit 1"],
+      actions: ["offer true", "stop heartbeat", "offer false", "remove addresses", "exit 1"],
     });
   });
 
@@ -130,11 +131,13 @@ describe("load balancer's life", () => {
     expect(seen.actions).toEqual([
       "offer true",
       "announce close",
+      "offer false",
       "remove addresses",
       "start close timer",
       "soft stop",
       "start drain timer",
       "stop heartbeat",
+      "offer false",
       "remove addresses",
       "exit 1",
     ]);
@@ -151,9 +154,10 @@ describe("load balancer's life", () => {
       { kind: "drain time over" },
       { kind: "haproxy exited" },
     ]);
-    expect(stuck.actions.slice(-4)).toEqual([
+    expect(stuck.actions.slice(-5)).toEqual([
       "kill haproxy",
       "stop heartbeat",
+      "offer false",
       "remove addresses",
       "exit 0",
     ]);
