@@ -1,8 +1,10 @@
 import { rmSync } from "node:fs";
+import path from "node:path";
 import { thisMachine } from "./context";
 import { examine, isMissing, table } from "./doctor";
 import { exportLines, missingVariables } from "./environment";
 import { install } from "./install";
+import { alone } from "./lock";
 import { messageOf } from "./tools";
 
 const usage = `usage: node --import tsx toolchain/main.ts install | doctor | env | clean
@@ -15,7 +17,7 @@ async function main(command: string | undefined): Promise<void> {
   const context = thisMachine();
   switch (command) {
     case "install":
-      return install(context);
+      return alone(path.join(context.paths.cache, "install.lock"), () => install(context));
     case "doctor": {
       const findings = await examine(context);
       process.stdout.write(`${table(findings)}\n`);

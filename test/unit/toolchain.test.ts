@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -7,6 +9,7 @@ import {
   pulumiHome,
   type PulumiUse,
 } from "../../toolchain/environment";
+import { alone } from "../../toolchain/lock";
 import { pathsFor, pluginFolder, toolFolder, type Variables } from "../../toolchain/paths";
 import { checksumOf, chooseSource, compareVersions, isSuitable } from "../../toolchain/sources";
 import { goVersion, plugins, tools } from "../../toolchain/versions";
@@ -161,5 +164,34 @@ describe("pinned versions", () => {
         version,
       });
     }
+  });
+});
+
+describe("lock", () => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), "holdfast-lock-")), "install.lock");
+
+  it("lets one run at a time", async () => {
+    const order: string[] = [];
+    const job = (name: string) => async () => {
+      order.push(`${name} begins`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      order.push(`${name} ends`);
+    };
+    await Promise.all([alone(file, job("a")), alone(file, job("b"))]);
+    expect(order).toEqual(["a begins", "a ends", "b begins", "b ends"]);
+  });
+
+  it("takes over from a process that is gone", async () => {
+    const { pid } = spawnSync("true");
+    writeFileSync(file, `${pid}\n`);
+    expect(await alone(file, async () => "ran")).toBe("ran");
+  });
+
+  it("is free again after a failure", async () => {
+    const failing = alone(file, async () => {
+      throw new Error("broken");
+    });
+    await expect(failing).rejects.toThrow("broken");
+    expect(await alone(file, async () => "ran")).toBe("ran");
   });
 });
