@@ -5,6 +5,7 @@ import type { Service } from "../model/gate";
 import type { PlannedNode } from "../model/stack";
 import type { GateSpec } from "../operations/gate";
 import type { Machine } from "./machine";
+import { beside } from "./roleImage";
 
 /** What a node runs: the same for every node of a tier, but for its files. */
 export interface Workload {
@@ -76,7 +77,7 @@ export class Node extends pulumi.ComponentResource {
     return new docker.RemoteImage(
       `${name}-image`,
       { name: workload.image, keepLocally: true, pullTriggers: [machine.identity] },
-      { parent: this, provider: machine.provider, dependsOn: [...machine.ready] },
+      { parent: this, provider: machine.provider, dependsOn: [...machine.ready], ...beside },
     );
   }
 

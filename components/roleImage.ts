@@ -26,6 +26,12 @@ export interface Registry {
   readonly ready: readonly pulumi.Resource[];
 }
 
+/**
+ * The provider would delete an image before making its successor, and the engine with it every node
+ * that runs it, all at once. The new one is made beside the old one instead.
+ */
+export const beside = { deleteBeforeReplace: false } as const;
+
 export interface RoleImageArgs {
   /** Name of the role, part of the image's name: `web`. */
   readonly role: string;
@@ -58,7 +64,7 @@ export class RoleImage extends pulumi.ComponentResource {
         triggers: { content: hash },
         keepLocally: true,
       },
-      { parent: this },
+      { parent: this, ...beside },
     );
     this.imageId = built.imageId;
     this.reference = args.registry
@@ -84,7 +90,7 @@ function pushed(
       keepRemotely: true,
       triggers: { imageId: built.imageId },
     },
-    { parent, dependsOn: [...registry.ready] },
+    { parent, dependsOn: [...registry.ready], ...beside },
   );
   const repository = `${registry.pull}/${tag.slice(0, tag.indexOf(":"))}`;
   return pulumi.interpolate`${repository}@${push.sha256Digest}`;

@@ -57,10 +57,11 @@ export function judge(
   if (!seen.reachable) return out("its machine does not answer over SSH");
   if (!seen.container) return out("its container does not exist", true);
   const { state, restarts, exitCode } = seen.container;
-  if (restarts >= crashLoopRestarts) {
-    return out(`its container stopped ${restarts} times, last with exit code ${exitCode}`, true);
+  if (state !== "running") {
+    return restarts >= crashLoopRestarts
+      ? out(`its container stopped ${restarts} times, last with exit code ${exitCode}`, true)
+      : out(`its container is ${state} (exit code ${exitCode})`);
   }
-  if (state !== "running") return out(`its container is ${state} (exit code ${exitCode})`);
   if (service.status && seen.ready !== true) return out("it reports that it is not ready");
   if (service.probe && seen.probe !== 200) {
     const { path, port } = service.probe;

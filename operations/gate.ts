@@ -1,7 +1,13 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { judge, refusal, type Service, type Verdict } from "../model/gate";
+import {
+  judge,
+  refusal,
+  type BalancerObservation,
+  type NodeObservation,
+  type Service,
+} from "../model/gate";
 import { lastLogLines, observeBalancer, observeNode, type NodeTarget } from "./observe";
 import { sshFolder } from "./ssh";
 
@@ -24,34 +30,49 @@ export const goingDownFile = (stack: string) => path.join(sshFolder(stack), "goi
 
 const guardPatienceSeconds = 10;
 
-async function verdictOf(spec: GateSpec, node: string): Promise<Verdict> {
+function memberOf(spec: GateSpec, node: string): GateSpec["members"][number] {
   const member = spec.members.find((candidate) => candidate.node === node);
   if (!member) throw new Error(`gate of ${spec.node}: no member ${node}`);
-  const [seen, balancers] = await Promise.all([
-    observeNode(member, spec.service),
+  return member;
+}
+
+async function observe(
+  spec: GateSpec,
+  node: string,
+): Promise<readonly [NodeObservation, readonly BalancerObservation[]]> {
+  return Promise.all([
+    observeNode(memberOf(spec, node), spec.service),
     Promise.all(spec.service.backends ? spec.balancers.map(observeBalancer) : []),
   ]);
-  return judge(spec.service, seen, balancers);
 }
 
 /** Waits until the node is in service. Throws with the reason and its last log lines. */
 export async function awaitInService(spec: GateSpec): Promise<void> {
   const deadline = Date.now() + spec.timeoutSeconds * 1000;
+  let earlierRestarts: number | undefined;
   for (;;) {
-    const verdict = await verdictOf(spec, spec.node);
+    const [seen, balancers] = await observe(spec, spec.node);
+    earlierRestarts ??= seen.container?.restarts;
+    const verdict = judge(spec.service, since(seen, earlierRestarts ?? 0), balancers);
     if (verdict.kind === "in service") return;
     if (verdict.hopeless || Date.now() > deadline) {
-      const member = spec.members.find(({ node }) => node === spec.node);
       throw new Error(
         [
           `${spec.node} did not come into service${verdict.hopeless ? "" : ` within ${spec.timeoutSeconds} s`}: ${verdict.reason}`,
           `the update stops here; the other nodes keep serving. Last log lines of ${spec.node}:`,
-          member ? await lastLogLines(member) : "(no log)",
+          await lastLogLines(memberOf(spec, spec.node)),
         ].join("\n"),
       );
     }
     await sleep(300);
   }
+}
+
+function since(seen: NodeObservation, earlierRestarts: number): NodeObservation {
+  const { container } = seen;
+  return container
+    ? { ...seen, container: { ...container, restarts: container.restarts - earlierRestarts } }
+    : seen;
 }
 
 /** Returns if the node may be stopped. Throws naming what to repair first. */
@@ -60,15 +81,27 @@ export async function guard(spec: GateSpec): Promise<void> {
   if (stack && existsSync(goingDownFile(stack))) return;
   const deadline = Date.now() + guardPatienceSeconds * 1000;
   for (;;) {
-    const verdicts = await Promise.all(
-      spec.members.map(async ({ node }) => ({ node, verdict: await verdictOf(spec, node) })),
-    );
-    const own = verdicts.find(({ node }) => node === spec.node)?.verdict;
-    const others = verdicts.filter(({ node }) => node !== spec.node);
-    if (!own) return;
-    const reason = refusal(spec.node, own, others, spec.required);
+    const reason = await reasonToStay(spec);
     if (!reason) return;
     if (Date.now() > deadline) throw new Error(reason);
     await sleep(500);
   }
+}
+
+async function reasonToStay(spec: GateSpec): Promise<string | undefined> {
+  const verdicts = await Promise.all(
+    spec.members.map(async ({ node }) => {
+      const [seen, balancers] = await observe(spec, node);
+      // A doubt must keep the node: it counts as serving while it looks well by itself, the others
+      // only while their users have them in service.
+      const users = node === spec.node ? [] : balancers;
+      return {
+        node,
+        verdict: judge(spec.service, since(seen, seen.container?.restarts ?? 0), users),
+      };
+    }),
+  );
+  const own = verdicts.find(({ node }) => node === spec.node);
+  const others = verdicts.filter(({ node }) => node !== spec.node);
+  return own && refusal(spec.node, own.verdict, others, spec.required);
 }

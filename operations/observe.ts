@@ -9,6 +9,7 @@ export interface NodeTarget {
 
 interface Status {
   readonly ready: boolean;
+  readonly draining?: boolean;
   readonly servers?: readonly ServerState[];
 }
 
@@ -62,9 +63,10 @@ export async function observeNode(
   };
 }
 
-/** Asks a load balancer for its servers. */
+/** Asks a load balancer for its servers. One that is leaving service is no longer a user of any. */
 export async function observeBalancer(target: NodeTarget): Promise<BalancerObservation> {
-  return { node: target.node, servers: (await statusOf(target))?.servers };
+  const status = await statusOf(target);
+  return { node: target.node, servers: status?.draining ? undefined : status?.servers };
 }
 
 /** The last lines a node logged, for messages. */

@@ -71,6 +71,14 @@ describe("the hello stack", () => {
     }
   });
 
+  it("makes a new image beside the old one, which would take every node with it", () => {
+    const images = log.filter(({ type }) => /:(RemoteImage|RegistryImage)$/.test(type));
+    expect(images.length).toBeGreaterThan(nodeKeys.length);
+    for (const { name, deleteBeforeReplace } of images) {
+      expect(deleteBeforeReplace, name).toBe(false);
+    }
+  });
+
   it("makes a machine of a tier only when the node before it is in service", () => {
     for (const tier of ["lb", "app", "web"]) {
       expect(named(`vm-${tier}-b-machine`).dependsOn).toContain(named(`${tier}-a-gate`).urn);

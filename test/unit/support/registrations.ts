@@ -10,7 +10,8 @@ export interface Registration {
   readonly dependsOn: readonly string[];
   /** URNs by input property. */
   readonly edges: Readonly<Record<string, readonly string[]>>;
-  readonly deleteBeforeReplace: boolean;
+  /** Undefined where the provider decides. */
+  readonly deleteBeforeReplace: boolean | undefined;
   readonly inputs: Readonly<Record<string, unknown>>;
 }
 
@@ -23,6 +24,7 @@ interface Request {
     forEach(visit: (value: { getUrnsList(): string[] }, key: string) => void): void;
   };
   getDeletebeforereplace(): boolean;
+  getDeletebeforereplacedefined(): boolean;
   getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
 }
 type Done = (error: Error | null, response: { getUrn(): string } | undefined) => void;
@@ -74,7 +76,9 @@ export async function recordRegistrations(
         parent: request.getParent(),
         dependsOn: request.getDependenciesList(),
         edges,
-        deleteBeforeReplace: request.getDeletebeforereplace(),
+        deleteBeforeReplace: request.getDeletebeforereplacedefined()
+          ? request.getDeletebeforereplace()
+          : undefined,
         inputs: request.getObject()?.toJavaScript() ?? {},
       });
       done(error, response);
