@@ -92,8 +92,12 @@ export async function writeState({ reference }: Stack, state: StackState): Promi
 }
 
 /** Makes the stack, with no resources yet. */
-export async function initStack({ reference }: Stack): Promise<void> {
+export async function initStack({ reference, name, configFile }: Stack): Promise<void> {
+  const beside = path.join(projectRoot, `Pulumi.${name}.yaml`);
+  const stray = path.resolve(beside) !== configFile && !existsSync(beside);
   await mustPulumi(["stack", "init", reference, "--no-select"]);
+  // It takes no settings file as argument and writes one here.
+  if (stray) rmSync(beside, { force: true });
 }
 
 /** Makes the stack the one that plain `pulumi` uses here. */
