@@ -12,6 +12,7 @@ interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly additionalProperties?: JsonSchema | boolean;
   readonly description?: string;
+  readonly default?: unknown;
 }
 
 /** One key of the settings, as people read about it. */
@@ -20,6 +21,8 @@ export interface SettingText {
   readonly path: readonly string[];
   /** What may stand there, such as `a whole number from 1 to 9`. */
   readonly type: string;
+  /** Value where nothing is written; undefined where the key may be missing. */
+  readonly default: unknown;
   readonly description: string;
 }
 
@@ -92,14 +95,26 @@ export function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonl
   return Object.keys(at(jsonSchema(schema), path).properties ?? {});
 }
 
+function entry(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null
+    ? (value as Readonly<Record<string, unknown>>)[key]
+    : undefined;
+}
+
 /** Every key of the schema with its documentation, in the schema's order, mappings before their keys. */
 export function settingTexts(schema: z.ZodType): SettingText[] {
+  const defaults: unknown = schema.parse({});
   const visit = (path: readonly string[], here: JsonSchema): SettingText[] => {
     const inner = Object.entries(
       here.properties ?? (valueOf(here).properties ? { [anyKey]: valueOf(here) } : {}),
     ).flatMap(([key, value]) => visit([...path, key], value));
     if (path.length === 0 || path.at(-1) === anyKey) return inner;
-    return [{ path, type: typeText(here), description: here.description ?? "" }, ...inner];
+    // A value that is transformed has lost its default in the schema, but not in what is read.
+    const fallback = here.default ?? path.reduce(entry, defaults);
+    return [
+      { path, type: typeText(here), default: fallback, description: here.description ?? "" },
+      ...inner,
+    ];
   };
   return visit([], jsonSchema(schema));
 }
