@@ -1,10 +1,14 @@
+import { rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { projectRoot } from "../../model/rendering";
 import { awaitInService } from "../../operations/gate";
 import { machineDestroyed } from "../faults/machineDestroyed";
 import { machineKilled } from "../faults/machineKilled";
 import { nodeStopped } from "../faults/nodeStopped";
 import { processKilled } from "../faults/processKilled";
+import { chaosResults, oldestFirst, repeatOnce } from "../support/chaos";
 import { expectNoFailedRequest, expectOneAtATime } from "../support/expectations";
 import { LiveStack, type StackOutputs } from "../support/liveStack";
 import { eventually, steadyLoad, watch } from "../support/measure";
@@ -101,6 +105,21 @@ describe("a live stack", () => {
       expect(replacedNodes(result)).toEqual([machine.replace("vm-", "")]);
       expectOneAtATime(result);
       expectNoFailedRequest(seen);
+    });
+
+    it("replaces only the nodes of a role whose image files changed", async () => {
+      const added = path.join(projectRoot, "images", "web", "bin", "added-by-a-test");
+      writeFileSync(added, "");
+      try {
+        const { result, seen } = await watch(load, () => stack.mustUp());
+        expect(replacedNodes(result)).toEqual(["web-a", "web-b"]);
+        expectOneAtATime(result);
+        expectNoFailedRequest(seen);
+      } finally {
+        rmSync(added);
+      }
+      const back = await watch(load, () => stack.mustUp());
+      expectNoFailedRequest(back.seen);
     });
 
     it.each(["lb-a", "lb-b", "app-a", "app-b", "web-a", "web-b"])(
@@ -216,6 +235,17 @@ describe("a live stack", () => {
       expectNoFailedRequest(after);
       const run = await stack.mustUp();
       expect(run.changes, run.output).toEqual({});
+    });
+
+    it("keeps every bar in a slice of chaos, the scenario with the oldest result", async () => {
+      const [scenario] = oldestFirst(chaosResults());
+      if (!scenario) throw new Error("there is no chaos scenario");
+      for (let repetition = 0; repetition < 4; repetition++) {
+        const sample = await repeatOnce(scenario, stack, load, repetition);
+        expect(sample.failedSeconds, scenario.name).toBeLessThanOrEqual(
+          scenario.failedSecondsAllowed,
+        );
+      }
     });
 
     it("scales the web pool from two to four and back", async () => {
