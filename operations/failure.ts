@@ -11,14 +11,22 @@ interface EngineEvent {
 /** Lines that say that something failed but not what. */
 const empty = /^(update|preview|destroy) failed$|^resource .* has a problem/;
 
+// What Node prints around the message of an error that nobody caught.
+const wrapping = /^\s*(at .*[:(].*|promise: Promise .*|\}|)$/;
+
 function plain(message: string): string {
   return message
     .replace(/<\{%[^%]*%\}>/g, "")
+    .replace(/\u001b\[[0-9;]*m/g, "")
     .replace(/^error: /, "")
     .replace(/^Running program '[^']*' failed with an unhandled exception:\n/, "")
+    .replace(/^<ref \*\d+> /, "")
+    .replace(/^Error: /, "")
+    .replace(/^(error serializing property "[^"]*": )+/, "")
     .split("\n")
-    .filter((line) => !/^\s+at .*[:(]/.test(line))
+    .filter((line) => !wrapping.test(line))
     .join("\n")
+    .replace(/ \{$/, "")
     .trim();
 }
 

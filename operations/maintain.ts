@@ -8,6 +8,7 @@ import { requireState, stackFromEnvironment, type Stack } from "./pulumi";
 import { awaitEngine } from "./reach";
 import { disconnect, ssh, sshOptions, type SshTarget } from "./ssh";
 import {
+  containerOf,
   deployedMachines,
   machineOf,
   nodesOn,
@@ -154,7 +155,7 @@ async function maintain(
   target: SshTarget,
   work: Work,
 ): Promise<void> {
-  const specs = nodesOn(state, target.machine);
+  const specs = nodesOn(state, target.machine).filter(({ node }) => containerOf(state, node));
   const alone = onlyMembers(specs);
   if (alone.length > 0 && variable("FORCE") !== "1") {
     throw new Error(
@@ -210,7 +211,7 @@ async function main(): Promise<void> {
     process.stdin.isTTY && process.stdout.isTTY,
   );
   const state = await requireState(stack);
-  const machines = deployedMachines(state);
+  const machines = deployedMachines(state, stack.name);
   const machine = choice("MACHINE", machines.keys());
   const target = machines.get(machine);
   if (target) await maintain(stack, state, target, work);

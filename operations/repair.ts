@@ -13,11 +13,11 @@ import {
 import { engineProblem } from "./reach";
 import { settle } from "./settle";
 import {
+  containerOf,
   gateSpecs,
   machineOf,
-  nameOf,
-  partsOfNode,
   stopTimeoutOf,
+  targetArguments,
   type StackState,
 } from "./stackState";
 
@@ -32,15 +32,6 @@ export function remediesFor(container: { readonly state: string } | undefined): 
   if (!container || container.state === "dead") return ["replace"];
   const stopped = container.state === "exited" || container.state === "created";
   return [stopped ? "start" : "restart", "replace"];
-}
-
-/** Arguments of `pulumi up` that replace one node's container and nothing else. */
-export function replaceArguments(parts: readonly string[]): string[] {
-  return parts.flatMap((urn) => [
-    "--target",
-    urn,
-    ...(nameOf(urn).endsWith("-container") ? ["--replace", urn] : []),
-  ]);
 }
 
 async function look(
@@ -71,10 +62,13 @@ async function apply(
     await mustDocker(machineOf(spec), ["restart", "--time", String(seconds), node], seconds + 30);
   } else {
     say(`replacing ${node}`);
+    const container = containerOf(state, node);
     await runPulumi("up", stack, [
       "--yes",
       "--skip-preview",
-      ...replaceArguments(partsOfNode(state, node)),
+      "--suppress-outputs",
+      ...targetArguments([node], []),
+      ...(container ? ["--replace", container] : []),
       ...words(variable("ARGS") ?? ""),
     ]);
   }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { planStack, type PlannedMachine } from "../model/stack";
 import { tiers } from "../tiers";
-import { choice, runIfProgram, say, variable, words } from "./command";
+import { runIfProgram, say, variable, words } from "./command";
 import { look, remove } from "./engine";
 import { guard } from "./gate";
 import { drain } from "./maintain";
@@ -23,12 +23,13 @@ import {
   lostWith,
   nodesOn,
   sourceOf,
+  targetArguments,
   without,
   type DockerObject,
   type Engine,
   type StackState,
 } from "./stackState";
-import { bringUp } from "./up";
+import { bringUp, requireEngines } from "./up";
 
 /** Removes a Docker object if it exists and carries this stack's label. */
 async function removeOwn(
@@ -92,38 +93,57 @@ async function newMachine(stack: Stack, machine: string): Promise<() => SshTarge
   };
 }
 
-async function main(): Promise<void> {
-  const stack = stackFromEnvironment();
-  requireConfigFile(stack);
-  let state = await requireState(stack);
-  const machines = deployedMachines(state);
-  const machine = choice("MACHINE", machines.keys());
-  const target = machines.get(machine);
-  if (!target) return;
-  await breakStaleLocks(stack);
-  state = await settle(stack, state);
-
-  const nodes = nodesOn(state, machine).map(({ node }) => node);
-  const inLab = sourceOf(state) === "lab";
+/** Makes room for one machine: drained if it lives, its remains removed, its SSH files forgotten. */
+async function clear(stack: Stack, state: StackState, target: SshTarget): Promise<void> {
+  const { machine } = target;
+  const inLab = sourceOf(state) !== "inventory";
   const adopt = inLab ? undefined : await newMachine(stack, machine);
   if (inLab) await plannedMachine(stack, machine);
   const dead = await engineProblem(target);
   if (dead) say(`machine ${machine}: ${dead}`);
   else await drainNodes(state, machine);
-
   await forget(target);
   if (adopt) {
     const engine = adopt();
-    for (const node of nodes) await removeOwn("container", node, engine, stack.name);
+    for (const { node } of nodesOn(state, machine)) {
+      await removeOwn("container", node, engine, stack.name);
+    }
   } else {
     const name = `holdfast-${stack.name}-${machine}`;
     await removeOwn("container", name, "local", stack.name);
     await removeOwn("volume", name, "local", stack.name);
   }
-  say(`making ${machine} anew with ${nodes.join(", ")}`);
-  await writeState(stack, without(state, lostWith(state, machine)));
-  await bringUp(stack, words(variable("ARGS") ?? ""));
-  say(`${machine} is back with ${nodes.join(", ")}`);
+}
+
+/** The machines of variable `MACHINE`: keys with commas between them. */
+function chosen(machines: ReadonlyMap<string, SshTarget>): SshTarget[] {
+  const keys = (variable("MACHINE") ?? "").split(/[\s,]+/).filter(Boolean);
+  const targets = keys.map((key) => machines.get(key));
+  if (keys.length > 0 && targets.every((target) => target !== undefined)) return targets;
+  throw new Error(
+    `MACHINE: found ${keys.join(",") || "nothing"}, allowed: ${[...machines.keys()].join(", ")}, or several of them with commas`,
+  );
+}
+
+async function main(): Promise<void> {
+  const stack = stackFromEnvironment();
+  requireConfigFile(stack);
+  const before = await requireState(stack);
+  const targets = chosen(deployedMachines(before, stack.name));
+  const machines = targets.map(({ machine }) => machine);
+  await breakStaleLocks(stack);
+  const state = await settle(stack, before);
+  await requireEngines(stack, state, machines);
+  for (const target of targets) await clear(stack, state, target);
+
+  const nodes = machines.flatMap((machine) => nodesOn(state, machine).map(({ node }) => node));
+  const names = `${machines.join(", ")} with ${nodes.join(", ")}`;
+  say(`making ${names} anew`);
+  const lost = machines.flatMap((machine) => lostWith(state, machine));
+  await writeState(stack, without(state, lost));
+  // Confined to them: other changes would roll nodes that these must stand in for.
+  await bringUp(stack, [...targetArguments(nodes, machines), ...words(variable("ARGS") ?? "")]);
+  say(`back: ${names}`);
 }
 
 runIfProgram(import.meta.url, main);

@@ -49,8 +49,8 @@ function named(state: StackState, name: string): StateResource | undefined {
   return resourcesOf(state).find(({ urn }) => nameOf(urn) === name);
 }
 
-/** The gates' descriptions of every deployed node, in the order in which the nodes were made. */
-export function gateSpecs(state: StackState): GateSpec[] {
+/** The gates' descriptions that the state holds, in the order in which the nodes were made. */
+function recordedSpecs(state: StackState): GateSpec[] {
   return resourcesOf(state).flatMap(({ urn, inputs }) => {
     const environment = inputs?.["environment"];
     if (!nameOf(urn).endsWith("-gate") || typeof environment !== "object" || !environment) {
@@ -61,6 +61,22 @@ export function gateSpecs(state: StackState): GateSpec[] {
   });
 }
 
+/**
+ * The gates' descriptions of every node that the state knows. A node whose gate failed has none of
+ * its own: it is described by those of its tier.
+ */
+export function gateSpecs(state: StackState): GateSpec[] {
+  const recorded = recordedSpecs(state);
+  const known = new Map<string, GateSpec>();
+  for (const spec of recorded) {
+    for (const { node } of spec.members) {
+      const own = recorded.find((other) => other.node === node);
+      if (!known.has(node)) known.set(node, own ?? { ...spec, node });
+    }
+  }
+  return [...known.values()];
+}
+
 /** How the deployer logs in to the machine of a node. Throws where the gate does not know it. */
 export function machineOf({ node, members }: GateSpec): SshTarget {
   const own = members.find((member) => member.node === node);
@@ -68,33 +84,40 @@ export function machineOf({ node, members }: GateSpec): SshTarget {
   return own.machine;
 }
 
-/** Every machine that carries a node, by key. */
-export function deployedMachines(state: StackState): ReadonlyMap<string, SshTarget> {
+/** Every machine that the state knows, by key. */
+export function deployedMachines(state: StackState, stack: string): ReadonlyMap<string, SshTarget> {
+  const engines = resourcesOf(state).flatMap((resource) => targetOfEngine(resource, stack) ?? []);
   return new Map(
-    gateSpecs(state).map((spec) => {
-      const machine = machineOf(spec);
-      return [machine.machine, machine];
-    }),
+    [...gateSpecs(state).map(machineOf), ...engines].map((target) => [target.machine, target]),
   );
 }
 
-/** Gates of the nodes on a machine, in the order in which they were made. */
+/** Descriptions of the nodes on a machine, in the order in which they were made. */
 export function nodesOn(state: StackState, machine: string): GateSpec[] {
   return gateSpecs(state).filter((spec) => machineOf(spec).machine === machine);
+}
+
+/** URN of a node's container; undefined where it was never made or is being replaced. */
+export function containerOf(state: StackState, node: string): string | undefined {
+  return named(state, `${node}-container`)?.urn;
+}
+
+const nodeParts = ["image", "container", "gate"];
+const machineParts = ["machine", "volume", "host-key", "engine", "firewall", "firewall-closed"];
+
+/** Arguments of `pulumi up` that confine it to these nodes and machines, existing or not. */
+export function targetArguments(nodes: readonly string[], machines: readonly string[]): string[] {
+  const names = [
+    ...machines.flatMap((key) => [key, ...machineParts.map((part) => `${key}-${part}`)]),
+    ...nodes.flatMap((key) => [key, ...nodeParts.map((part) => `${key}-${part}`)]),
+  ];
+  return names.flatMap((name) => ["--target", `**::${name}`]);
 }
 
 /** Seconds between SIGTERM and SIGKILL of a node's container. Default: 60. */
 export function stopTimeoutOf(state: StackState, node: string): number {
   const value = named(state, `${node}-container`)?.inputs?.["stopTimeout"];
   return typeof value === "number" ? value : 60;
-}
-
-/** URNs of a node's image, container and gate, as far as they are in the state. */
-export function partsOfNode(state: StackState, node: string): string[] {
-  return ["image", "container", "gate"].flatMap((part) => {
-    const found = named(state, `${node}-${part}`);
-    return found ? [found.urn] : [];
-  });
 }
 
 /** Where a stack's machines come from, or undefined where nothing is deployed. */
@@ -192,14 +215,19 @@ const kinds: Readonly<Record<string, DockerObject["kind"]>> = {
   "docker:index/volume:Volume": "volume",
 };
 
+/** The machine whose Docker engine the provider reaches; undefined where it is no such provider. */
+function targetOfEngine({ urn, inputs }: StateResource, stack: string): SshTarget | undefined {
+  const host = inputs?.["host"];
+  const match = typeof host === "string" && /^ssh:\/\/([^@]+)@([^:/]+)(?::(\d+))?$/.exec(host);
+  if (!match) return undefined;
+  const [, user = "root", address = "", port = "22"] = match;
+  const machine = nameOf(urn).replace(/-engine$/, "");
+  return { stack, machine, host: address, port: Number(port), user };
+}
+
 function engineOf(state: StackState, provider: string | undefined, stack: string): Engine {
   const found = resourcesOf(state).find(({ urn }) => provider && urn === urnOfProvider(provider));
-  const host = found?.inputs?.["host"];
-  const match = typeof host === "string" && /^ssh:\/\/([^@]+)@([^:/]+)(?::(\d+))?$/.exec(host);
-  if (!found || !match) return "local";
-  const [, user = "root", address = "", port = "22"] = match;
-  const machine = nameOf(found.urn).replace(/-engine$/, "");
-  return { stack, machine, host: address, port: Number(port), user };
+  return (found && targetOfEngine(found, stack)) ?? "local";
 }
 
 /** Docker objects whose fate an interrupted update left open. */

@@ -14,7 +14,35 @@ import {
   stackFromEnvironment,
   type Stack,
 } from "./pulumi";
+import { deployedBefore, engineProblem } from "./reach";
 import { settle } from "./settle";
+import { deployedMachines, type StackState } from "./stackState";
+
+/**
+ * Throws where a machine's engine is dead, before anything is changed. `except` are machines that
+ * are about to be made.
+ */
+export async function requireEngines(
+  stack: Stack,
+  state: StackState,
+  except: readonly string[] = [],
+): Promise<void> {
+  const made = [...deployedMachines(state, stack.name).values()].filter(
+    (target) => deployedBefore(target) && !except.includes(target.machine),
+  );
+  const problems = await Promise.all(made.map(engineProblem));
+  const dead = made.flatMap(({ machine }, index) =>
+    problems[index] === undefined ? [] : [{ machine, problem: problems[index] }],
+  );
+  if (dead.length === 0) return;
+  const keys = [...except, ...dead.map(({ machine }) => machine)].join(",");
+  throw new Error(
+    [
+      ...dead.map(({ machine, problem }) => `machine ${machine}: ${problem}`),
+      `nothing was changed; bring back what is lost, with its nodes: make replace-machine MACHINE=${keys} STACK=${stack.reference}`,
+    ].join("\n"),
+  );
+}
 
 /** Brings the stack up: settles what an interrupted update left, then `pulumi up`. */
 export async function bringUp(stack: Stack, args: readonly string[]): Promise<void> {
@@ -22,12 +50,12 @@ export async function bringUp(stack: Stack, args: readonly string[]): Promise<vo
   const state = await readState(stack);
   if (state) {
     await breakStaleLocks(stack);
-    await settle(stack, state);
+    await requireEngines(stack, await settle(stack, state));
   } else await initStack(stack);
   // Left by a removal that did not finish; guards would hold nothing back.
   rmSync(goingDownFile(stack.name), { force: true });
   try {
-    await runPulumi("up", stack, ["--yes", "--skip-preview", ...args]);
+    await runPulumi("up", stack, ["--yes", "--skip-preview", "--suppress-outputs", ...args]);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     throw new Error(

@@ -5,7 +5,7 @@ import { failureReasons, remedies } from "../../operations/failure";
 import type { GateSpec } from "../../operations/gate";
 import { onlyMembers, workFrom } from "../../operations/maintain";
 import { afterUp } from "../../operations/outputs";
-import { remediesFor, replaceArguments } from "../../operations/repair";
+import { remediesFor } from "../../operations/repair";
 import { tally, verdict, type JsonReport } from "../support/tally";
 
 describe("words", () => {
@@ -50,19 +50,6 @@ describe("repair", () => {
     ["dead", ["replace"]],
   ])("of a container that is %s tries %j", (state, remedyList) => {
     expect(remediesFor(state === undefined ? undefined : { state })).toEqual(remedyList);
-  });
-
-  it("replaces the container and touches nothing else", () => {
-    expect(replaceArguments(["u::web-a-image", "u::web-a-container", "u::web-a-gate"])).toEqual([
-      "--target",
-      "u::web-a-image",
-      "--target",
-      "u::web-a-container",
-      "--replace",
-      "u::web-a-container",
-      "--target",
-      "u::web-a-gate",
-    ]);
   });
 });
 
@@ -120,6 +107,20 @@ describe("the reasons of a failure", () => {
     expect(failureReasons(log)).toEqual([
       "SettingsError: 1 setting is wrong; nothing was changed:\n  holdfast:webPool.count: found 0, allowed: at least 1",
     ]);
+  });
+
+  it("leave out what Node prints around an error", () => {
+    const message = [
+      '<ref *1> Error: error serializing property "create": error serializing property "host": machine vm-web-b: it does not answer',
+      "if it is lost: make replace-machine",
+      "    at awaitEngine \u001b[90m(file:///x/\u001b[39moperations/reach.ts:1:1104\u001b[90m)\u001b[39m",
+      "    at async Promise.all (index 5) {",
+      "  promise: Promise { \u001b[36m<rejected>\u001b[39m \u001b[36m[Circular *1]\u001b[39m }",
+      "}",
+    ].join("\n");
+    expect(
+      failureReasons(event(message, "error", "x").replace("::x", "::pulumi:pulumi:Stack::x")),
+    ).toEqual(["machine vm-web-b: it does not answer\nif it is lost: make replace-machine"]);
   });
 
   it("come with what to do where that is known", () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { GateSpec } from "../../operations/gate";
 import {
   allStale,
+  containerOf,
   deployedCount,
   deployedMachines,
   gateSpecs,
@@ -11,11 +12,11 @@ import {
   nameOf,
   nodesOn,
   openObjects,
-  partsOfNode,
   settled,
   settlement,
   sourceOf,
   stopTimeoutOf,
+  targetArguments,
   without,
   type DockerObject,
   type PendingOperation,
@@ -153,14 +154,52 @@ describe("what the state says", () => {
   it("knows the gates, machines and nodes", () => {
     expect(gateSpecs(state)).toEqual([spec("web-a"), spec("web-b")]);
     expect(machineOf(spec("web-b"))).toEqual(target("vm-web-b", "10.77.0.22"));
-    expect([...deployedMachines(state).keys()]).toEqual(["vm-web-a", "vm-web-b"]);
+    expect([...deployedMachines(state, "dev").keys()]).toEqual(["vm-web-a", "vm-web-b"]);
     expect(nodesOn(state, "vm-web-a").map((one) => one.node)).toEqual(["web-a"]);
-    expect(partsOfNode(state, "web-a").map(nameOf)).toEqual([
+    expect(nameOf(containerOf(state, "web-a") ?? "")).toBe("web-a-container");
+    expect(containerOf(state, "web-c")).toBeUndefined();
+    expect(deployedCount(state)).toBe(10);
+  });
+
+  it("describes a node without a gate by the gates of its tier", () => {
+    const resources = state.deployment.resources?.filter(({ urn: one }) => one !== gate("web-b"));
+    const gateless: StackState = { version: 3, deployment: { resources } };
+    expect(gateSpecs(gateless)).toEqual([spec("web-a"), spec("web-b")]);
+    expect(nodesOn(gateless, "vm-web-b").map((one) => one.node)).toEqual(["web-b"]);
+  });
+
+  it("knows a machine whose nodes have no gates at all", () => {
+    const resources = state.deployment.resources?.filter(({ urn: one }) => !/gate$/.test(one));
+    expect([
+      ...deployedMachines({ version: 3, deployment: { resources } }, "dev").values(),
+    ]).toEqual([target("vm-web-a", "10.77.0.21"), target("vm-web-b", "10.77.0.22")]);
+  });
+
+  it("names the resources of nodes and machines, existing or not", () => {
+    expect(targetArguments(["web-a"], [])).toEqual([
+      "--target",
+      "**::web-a",
+      "--target",
+      "**::web-a-image",
+      "--target",
+      "**::web-a-container",
+      "--target",
+      "**::web-a-gate",
+    ]);
+    const patterns = targetArguments(["web-a"], ["vm-web-a"]).filter((word) => word !== "--target");
+    const own = state.deployment.resources?.map(({ urn: one }) => one) ?? [];
+    const matched = own.filter((one) =>
+      patterns.some((pattern) => one.endsWith(pattern.slice("**".length))),
+    );
+    expect(matched.map(nameOf)).toEqual([
+      "vm-web-a",
+      "vm-web-a-machine",
+      "vm-web-a-engine",
+      "web-a",
       "web-a-image",
       "web-a-container",
       "web-a-gate",
     ]);
-    expect(deployedCount(state)).toBe(10);
   });
 
   it("knows how long a node may take to stop", () => {
@@ -231,7 +270,7 @@ describe("an interrupted update", () => {
     provider: `${urn(`${machineType}$pulumi:providers:docker`, "vm-web-b-engine")}::provider-vm-web-b`,
   });
   const removal = half("deleting", {
-    urn: partsOfNode(state, "web-b")[1]!,
+    urn: containerOf(state, "web-b")!,
     inputs: { name: "web-b" },
   });
 
