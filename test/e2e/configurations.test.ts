@@ -1,0 +1,156 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadBalancerFiles } from "../../components/loadBalancer.files";
+import { webPoolFiles } from "../../components/webPool.files";
+import { projectRoot, renderTemplate } from "../../model/rendering";
+import { readPlan } from "../../model/stack";
+import type { HaproxyView } from "../../model/views";
+import { tiers } from "../../tiers";
+
+/*
+ * What is rendered is shown to the programs that will read it: haproxy, keepalived, nft and nginx of
+ * the role images, each with its own check of a configuration.
+ */
+const roles = ["load-balancer", "web"] as const;
+const image = (role: string) => `holdfast-test/${role}`;
+let folder: string;
+
+const topologies: Readonly<Record<string, Record<string, unknown>>> = {
+  "the default": {},
+  "one of each": { loadBalancer: { count: 1 }, webPool: { count: 1 }, appPool: { count: 1 } },
+  "three web nodes, four app nodes": { webPool: { count: 3 }, appPool: { count: 4 } },
+  "five web nodes on other ports": {
+    webPool: { count: 5, port: 9000, edgeHttpPort: 8000, edgeHttpsPort: 8443 },
+    appPool: { count: 1, port: 3000, endpointPort: 3001, readyPath: "/ready?deep=1" },
+  },
+  "one load balancer, small limits": {
+    loadBalancer: { count: 1, maxConnections: 100, maxBodyBytes: 1024, virtualRouterId: 255 },
+  },
+};
+
+/** Runs a shell line in a role's image with `files` below /check; throws with what it printed. */
+async function inImage(role: string, files: Readonly<Record<string, string>>, line: string) {
+  const here = mkdtempSync(path.join(folder, "run-"));
+  for (const [file, content] of Object.entries(files)) {
+    const target = path.join(here, file);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, content, { mode: 0o444 });
+  }
+  const result = await execa(
+    "docker",
+    [
+      ...["run", "--rm", "--interactive", "--user", "root", "--cap-add", "NET_ADMIN"],
+      ...["--entrypoint", "sh", image(role), "-euc"],
+      // Over standard input: the engine need not see this computer's files.
+      `mkdir /check && tar -x -C /check && cp -R /check/. / && ${line}`,
+    ],
+    {
+      input: (await execa("tar", ["-c", "-C", here, "."], { encoding: "buffer" })).stdout,
+      all: true,
+      reject: false,
+    },
+  );
+  return { ok: result.exitCode === 0, output: result.all };
+}
+
+async function certificate(): Promise<string> {
+  const { stdout } = await execa("openssl", [
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
+    ...["-subj", "/CN=check", "-days", "1", "-keyout", "-", "-out", "-"],
+  ]);
+  return stdout;
+}
+
+const checkHaproxy = "haproxy -c -f /etc/holdfast/haproxy.cfg";
+const checkBalancer = [
+  checkHaproxy,
+  "mkdir -p /run/holdfast && echo 0 >/run/holdfast/haproxy.track",
+  "keepalived --config-test --log-console --use-file /etc/holdfast/keepalived.conf",
+  "nft --check --file /etc/holdfast/second-chance.nft",
+].join(" && ");
+
+describe("rendered configurations", () => {
+  let pem: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), "holdfast-configurations-"));
+    pem = await certificate();
+    for (const role of roles) {
+      const context = path.join(folder, role);
+      cpSync(path.join(projectRoot, "images", role), context, { recursive: true });
+      // The images want the bundled supervisor, which has no part in this.
+      writeFileSync(path.join(context, "supervisor.js"), "");
+      await execa("docker", ["build", "--quiet", "--tag", image(role), context]);
+    }
+  });
+
+  afterAll(async () => {
+    await execa("docker", ["image", "rm", ...roles.map(image)], { reject: false });
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it.each(Object.entries(topologies))("are accepted: %s", async (_, raw) => {
+    const plan = readPlan(tiers, raw);
+    for (const node of plan.tiers.loadBalancer.nodes) {
+      const files = { ...loadBalancerFiles(plan, node), "/etc/holdfast/tls/edge.pem": pem };
+      const { ok, output } = await inImage("load-balancer", files, checkBalancer);
+      expect(ok, `${node.key}: ${output}`).toBe(true);
+    }
+    const [web] = plan.tiers.webPool.nodes;
+    if (!web) throw new Error("no web node in the plan");
+    const { ok, output } = await inImage("web", webPoolFiles(plan, web), "nginx -t");
+    expect(ok, `${web.key}: ${output}`).toBe(true);
+  });
+
+  it("are accepted for a database behind the pair: TCP, a check port, a reserve", async () => {
+    const view: HaproxyView = {
+      node: "lb-a",
+      address: "10.77.0.11",
+      statusPort: 8404,
+      maxConnections: 1000,
+      maxBodyBytes: 1024,
+      requestTimeoutSeconds: 30,
+      keepAliveSeconds: 25,
+      sessionTimeoutSeconds: 3600,
+      hardStopSeconds: 30,
+      services: [
+        {
+          name: "mysql-primary",
+          http: false,
+          edge: false,
+          binds: [{ address: "10.77.0.6", port: 3306, tls: false }],
+          checkPath: "/primary",
+          cutSessionsWhenDown: true,
+          servers: ["a", "b", "c"].map((letter, index) => ({
+            name: `mysql-${letter}`,
+            address: `10.77.0.${41 + index}`,
+            port: 3306,
+            checkPort: 9200,
+            backup: letter === "c",
+          })),
+        },
+      ],
+    };
+    const text = renderTemplate("haproxy/haproxy.cfg.hbs", view);
+    expect(text).toContain("check port 9200 on-marked-down shutdown-sessions backup");
+    const files = { "/etc/holdfast/haproxy.cfg": text };
+    const { ok, output } = await inImage("load-balancer", files, checkHaproxy);
+    expect(ok, output).toBe(true);
+  });
+
+  it("are refused by the same checks when broken", async () => {
+    const plan = readPlan(tiers, {});
+    const [node] = plan.tiers.loadBalancer.nodes;
+    if (!node) throw new Error("no load balancer in the plan");
+    const files = { ...loadBalancerFiles(plan, node), "/etc/holdfast/tls/edge.pem": pem };
+    for (const file of ["haproxy.cfg", "keepalived.conf", "second-chance.nft"]) {
+      const at = `/etc/holdfast/${file}`;
+      const broken = { ...files, [at]: `${files[at as keyof typeof files]}\nplanted mistake {\n` };
+      const { ok } = await inImage("load-balancer", broken, checkBalancer);
+      expect(ok, file).toBe(false);
+    }
+  });
+});
