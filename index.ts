@@ -8,14 +8,12 @@ import { describeStack } from "./components/outputs";
 import { Pki } from "./components/pki";
 import { Teardown } from "./components/teardown";
 import { WebPool } from "./components/webPool";
-import { parseSettings } from "./model/settings";
-import { planStack } from "./model/stack";
+import { readPlan } from "./model/stack";
 import { tiers } from "./tiers";
 
-const settings = parseSettings(tiers, rawConfiguration());
-const plan = planStack(tiers, settings);
+const plan = readPlan(tiers, rawConfiguration());
 
-const source = settings.machines.source === "lab" ? new Lab("lab", plan) : new Inventory(plan);
+const source = plan.settings.machines.source === "lab" ? new Lab("lab", plan) : new Inventory(plan);
 const registry = source.registry;
 const machines = new Machines(plan, source);
 const pki = new Pki("pki", { edgeAddresses: plan.vips ? [plan.vips.edge] : [] });

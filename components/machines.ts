@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { allowedElements } from "../model/connections";
 import type { PlannedMachine, StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";

@@ -23,7 +23,9 @@ export interface RollArgs {
  */
 export function rollOut(parent: pulumi.Resource, args: RollArgs): Node[] {
   const { plan, tier, machines } = args;
-  const balancer = Object.values(plan.tiers).find(({ declaration }) => declaration.vips);
+  const balancer = Object.values(plan.tiers).find(
+    ({ declaration }) => declaration.vips !== undefined,
+  );
   const nodes: Node[] = [];
   for (const planned of tier.nodes) {
     const previous = nodes.slice(-1).map(({ gate }) => gate);

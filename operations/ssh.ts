@@ -94,10 +94,14 @@ export async function ssh(
     if (error.code === "ENOENT") throw new Error("ssh is not installed; run `make doctor`");
     return {
       exitCode: error.timedOut ? 255 : (error.exitCode ?? 255),
-      stdout: String(error.stdout ?? ""),
-      stderr: error.timedOut ? `no answer within ${timeoutSeconds} s` : String(error.stderr ?? ""),
+      stdout: textOf(error.stdout),
+      stderr: error.timedOut ? `no answer within ${timeoutSeconds} s` : textOf(error.stderr),
     };
   }
+}
+
+function textOf(output: unknown): string {
+  return typeof output === "string" ? output : "";
 }
 
 /** Ends the shared connection to a machine; the next command opens a new one. */

@@ -64,7 +64,7 @@ async function main(): Promise<void> {
   stack.configure({ appPool: { environment: { GREETING: "measured" } } });
   const roll = await watch(load, () => stack.mustUp());
   await load.stop();
-  const p99 = (seen: typeof roll.seen) => seen.latency["all"]?.p99Ms ?? 0;
+  const p99 = (seen: typeof roll.seen) => seen.latency.all.p99Ms;
   record("p99 under steady load", p99(steady.seen), "ms");
   record("p99 while the app nodes are rolled", p99(roll.seen), "ms");
   record("p99 of the roll against steady", p99(roll.seen) / p99(steady.seen), "times", "1.5");

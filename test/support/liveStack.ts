@@ -306,8 +306,11 @@ function readEvents(file: string): { steps: Step[]; changes: Record<string, numb
       });
     }
     if (event.summaryEvent) {
-      const { same: _same, ...rest } = event.summaryEvent.resourceChanges ?? {};
-      changes = rest;
+      changes = Object.fromEntries(
+        Object.entries(event.summaryEvent.resourceChanges ?? {}).filter(
+          ([kind]) => kind !== "same",
+        ),
+      );
     }
   }
   return { steps, changes };

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import type * as ssh from "../../operations/ssh";
 import { recordRegistrations, type Registration } from "./support/registrations";
 
 vi.mock("../../operations/reach", () => ({
@@ -6,7 +7,7 @@ vi.mock("../../operations/reach", () => ({
   deployedBefore: () => false,
 }));
 vi.mock("../../operations/ssh", async (original) => ({
-  ...(await original<typeof import("../../operations/ssh")>()),
+  ...(await original<typeof ssh>()),
   storeKeys: () => undefined,
 }));
 

@@ -32,7 +32,7 @@ const everywhere = (raw: Record<string, unknown>) => {
 /** The plan with listeners of one tier in place of its own. */
 function withListeners(tier: keyof typeof tiers, listeners: readonly Listener[]) {
   const declared = { ...tiers, [tier]: { ...tiers[tier], listeners: () => listeners } };
-  return readPlan(declared as unknown as typeof tiers, {});
+  return readPlan(declared, {});
 }
 
 describe("connections", () => {
