@@ -94,7 +94,11 @@ async function takeLabDown(
 async function confirmed(stack: Stack): Promise<boolean> {
   const given = variable("CONFIRM");
   if (given !== undefined) return given === stack.name;
-  const question = createInterface({ input: process.stdin, output: process.stdout });
+  const question = createInterface({
+    input: process.stdin,
+    output: process.stdout,
+    terminal: false,
+  });
   try {
     console.log(
       `stack ${stack.name} runs on machines of an inventory; its nodes will be removed from them.`,

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInterface } from "node:readline/promises";
 import { execa } from "execa";
@@ -114,9 +115,17 @@ async function waitForEnter(target: SshTarget, signal: AbortSignal): Promise<voi
   const options = sshOptions(target).join(" ");
   say(`${target.machine} is free for work; log in with:`);
   console.log(`  ssh ${options} -p ${target.port} ${target.user}@${target.host}`);
-  const question = createInterface({ input: process.stdin, output: process.stdout });
+  // Not as a terminal: Ctrl-C would then be a key and no signal.
+  const question = createInterface({
+    input: process.stdin,
+    output: process.stdout,
+    terminal: false,
+  });
   try {
-    await question.question("press Enter when it may serve again: ", { signal });
+    await Promise.race([
+      question.question("press Enter when it may serve again: ", { signal }),
+      once(question, "close"),
+    ]);
   } finally {
     question.close();
   }
@@ -182,7 +191,9 @@ async function maintain(
     stopping.signal.throwIfAborted();
     await doWork(work, target, sourceOf(state) ?? "lab", stopping.signal);
   } catch (error) {
-    failure = error;
+    failure = stopping.signal.aborted
+      ? new Error(`holdfast: interrupted; the work on ${target.machine} may not be complete`)
+      : error;
   }
   if (touched.length > 0) {
     try {
