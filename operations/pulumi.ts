@@ -218,7 +218,7 @@ export async function runPulumi(
   throw new Error(
     [
       `holdfast: pulumi ${command} of stack ${stack.name} failed`,
-      ...reasons,
+      ...(result.signal ? [`it was ended by ${result.signal}`] : reasons),
       ...remedies(reasons, stack.name, process.platform),
     ].join("\n"),
   );
