@@ -65,6 +65,12 @@ describe("the firewall of a machine", () => {
       reject: false,
     });
   };
+  const answers = async () => {
+    for (let attempt = 0; (await phase("true")).exitCode === 255; attempt++) {
+      if (attempt > 100) throw new Error("the machine's SSH server does not answer");
+      await sleep(300);
+    }
+  };
   const remove = async () => {
     await execa("docker", ["rm", "-fv", name], { reject: false });
     await execa("docker", ["network", "rm", name], { reject: false });
@@ -90,10 +96,7 @@ describe("the firewall of a machine", () => {
     await docker("cp", String(hostKey), `${name}:/etc/holdfast/ssh_host_ed25519_key`);
     await docker("cp", `${login}.pub`, `${name}:/root/.ssh/authorized_keys`);
     await docker("start", name);
-    for (let attempt = 0; (await phase("true")).exitCode === 255; attempt++) {
-      if (attempt > 50) throw new Error("the machine's SSH server does not answer");
-      await sleep(300);
-    }
+    await answers();
   });
 
   afterAll(async () => {
@@ -152,7 +155,8 @@ describe("the firewall of a machine", () => {
 
   it("is there again after a restart", async () => {
     await docker("restart", name);
-    await eventually(22, true, 30);
+    // The firewall is loaded before the SSH server and the engine start.
+    await answers();
     expect([await reaches(8080), await reaches(8083)]).toEqual([false, true]);
   });
 

@@ -48,20 +48,12 @@ describe("a live stack", () => {
 
   it("serves the hello application through the virtual address, over HTTP, HTTPS and HTTP/2", async () => {
     expect(await fetchText(`${outputs.url}/ping`)).toContain("pong");
-    const { stdout } = await execa(
-      "curl",
-      [
-        "-sS",
-        "-o",
-        "/dev/null",
-        "-w",
-        "%{http_version} %{http_code}",
-        "--cacert",
-        "/dev/stdin",
-        `https://${outputs.vip}/ping`,
-      ],
-      { input: outputs.caCertificate },
-    );
+    const certificate = path.join(projectRoot, ".build", "stacks", "test", "ca.pem");
+    writeFileSync(certificate, outputs.caCertificate);
+    const { stdout } = await execa("curl", [
+      ...["-sS", "-m", "5", "-o", "/dev/null", "-w", "%{http_version} %{http_code}"],
+      ...["--cacert", certificate, `https://${outputs.vip}/ping`],
+    ]);
     expect(stdout).toBe("2 200");
   });
 
@@ -213,7 +205,7 @@ describe("a live stack", () => {
       const { seen } = await watch(load, async () => {
         await fault.inject(stack);
         await eventually("one machine answers ARP for the virtual address", 3, async () => {
-          return (await stack.arpAnswerers(outputs.vip)).length === 1;
+          return (await stack.arpAnswerers(outputs.vip, "vm-app-a")).length === 1;
         });
         await new Promise((resolve) => setTimeout(resolve, 5000));
       });

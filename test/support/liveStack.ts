@@ -87,6 +87,8 @@ export class LiveStack {
 
   async init(): Promise<void> {
     await this.pulumi(["stack", "init", this.name, "--no-select"], false);
+    // Its settings are in a file of their own; this one holds nothing but a salt.
+    rmSync(path.join(projectRoot, `Pulumi.${this.name}.yaml`), { force: true });
   }
 
   async up(args: readonly string[] = []): Promise<Run> {
@@ -206,21 +208,10 @@ export class LiveStack {
     throw new Error(`no load balancer of stack ${this.name} is MASTER`);
   }
 
-  /** MAC addresses that answer for an address of the lab, asked from this computer. */
-  async arpAnswerers(address: string): Promise<string[]> {
-    const { stdout } = await execa("docker", [
-      "network",
-      "inspect",
-      "-f",
-      "{{.Id}}",
-      `holdfast-${this.name}`,
-    ]);
-    const result = await execa(
-      "arping",
-      ["-b", "-c", "2", "-w", "2", "-I", `br-${stdout.slice(0, 12)}`, address],
-      { reject: false },
-    );
-    return [...new Set(result.stdout.match(/([0-9A-F]{2}:){5}[0-9A-F]{2}/gi) ?? [])];
+  /** MAC addresses that answer for an address of the lab, asked from one of its machines. */
+  async arpAnswerers(address: string, from: string): Promise<string[]> {
+    const { stdout } = await this.on(from, `arping -b -c 2 -w 2 -I eth0 ${address}`);
+    return [...new Set(stdout.match(/([0-9A-F]{2}:){5}[0-9A-F]{2}/gi) ?? [])];
   }
 
   private environment(): Record<string, string> {
