@@ -86,8 +86,8 @@ async function takeLabDown(
     }
   }
   await removeLabelled(stack.name);
-  await dropStack(stack);
   await removeSshFiles(stack.name);
+  await dropStack(stack);
   say(`stack ${stack.name} is down; nothing of it is left`);
 }
 

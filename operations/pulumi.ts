@@ -105,8 +105,9 @@ export async function selectStack({ reference }: Stack): Promise<void> {
   await mustPulumi(["stack", "select", reference]);
 }
 
-/** Drops the stack and its state; its settings file stays. */
-export async function dropStack({ reference }: Stack): Promise<void> {
+/** Drops the stack and its state, also a damaged one; its settings file stays. */
+export async function dropStack(stack: Stack): Promise<void> {
+  const { reference, name } = stack;
   const { exitCode, stderr } = await pulumi([
     "stack",
     "rm",
@@ -115,9 +116,16 @@ export async function dropStack({ reference }: Stack): Promise<void> {
     "--yes",
     "--preserve-config",
   ]);
-  if (exitCode !== 0 && !/no stack named/.test(stderr)) {
+  if (exitCode === 0 || /no stack named/.test(stderr)) return;
+  const backend = backendFolder();
+  const folder = backend && path.join(backend, "stacks", "holdfast");
+  const files = folder && existsSync(folder) ? readdirSync(folder) : [];
+  const own = files.filter((file) => file.startsWith(`${name}.json`));
+  if (!folder || own.length === 0) {
     throw new Error(`the state of stack ${reference} cannot be removed: ${stderr.trim()}`);
   }
+  // Pulumi reads a state before it removes it; this one cannot be read.
+  for (const file of own) rmSync(path.join(folder, file), { force: true });
 }
 
 /** The stack's outputs, secrets masked. */
@@ -238,12 +246,12 @@ function backendUrl(): string | undefined {
   }
 }
 
-/** Folder with the stack's locks; undefined where the backend is not a folder of this computer. */
-function lockFolder({ name }: Stack): string | undefined {
+/** Folder of the backend's own files; undefined where it is not a folder of this computer. */
+function backendFolder(): string | undefined {
   const url = backendUrl();
   if (!url?.startsWith("file://")) return undefined;
   const root = url.slice("file://".length).replace(/\?.*$/, "").replace(/^~/, os.homedir());
-  return path.join(root || os.homedir(), ".pulumi", "locks", "organization", "holdfast", name);
+  return path.join(root || os.homedir(), ".pulumi");
 }
 
 function alive(pid: number): boolean {
@@ -258,7 +266,8 @@ function alive(pid: number): boolean {
 
 /** Breaks the locks of Pulumi processes of this computer that are dead; others are left alone. */
 export async function breakStaleLocks(stack: Stack): Promise<void> {
-  const folder = lockFolder(stack);
+  const backend = backendFolder();
+  const folder = backend && path.join(backend, "locks", "organization", "holdfast", stack.name);
   if (!folder || !existsSync(folder)) return;
   const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
   const locks = files.map(
