@@ -1,8 +1,11 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { execa } from "execa";
-import { ask, findOnPath } from "./commands";
+import { ask, findOnPath, run } from "./commands";
 import { type Context } from "./context";
 import { installPackages } from "./debian";
-import { step } from "./progress";
+import { say, step } from "./progress";
 import { baseImages } from "./versions";
 
 /** How long `docker pull` may take to say its first word: a closed network is noticed by silence. */
@@ -25,14 +28,15 @@ export async function ensureBaseImages(context: Context): Promise<void> {
 
 /** True if the image was pulled; false if no registry answers or it lacks the image. */
 async function pull(name: string): Promise<boolean> {
-  return step(`image ${name}: pulling`, async () => {
-    const pulling = execa("docker", ["pull", name], { reject: false, all: true, stdin: "ignore" });
-    const timer = setTimeout(() => pulling.kill(), firstWordMs);
-    pulling.all.once("data", () => clearTimeout(timer));
-    const result = await pulling;
-    clearTimeout(timer);
-    return !result.failed && (await hasImage(name));
-  });
+  say(`image ${name}: pulling`);
+  const pulling = execa("docker", ["pull", name], { reject: false, all: true, stdin: "ignore" });
+  const timer = setTimeout(() => pulling.kill(), firstWordMs);
+  pulling.stdout.once("data", () => clearTimeout(timer));
+  const result = await pulling;
+  clearTimeout(timer);
+  const pulled = !result.failed && (await hasImage(name));
+  say(`image ${name}: ${pulled ? "pulled" : "cannot be pulled here"}`);
+  return pulled;
 }
 
 async function makeFromPackages(name: string, release: string, context: Context): Promise<void> {
@@ -40,23 +44,19 @@ async function makeFromPackages(name: string, release: string, context: Context)
     await installPackages(["mmdebstrap"], `a tool to make the image ${name}`, context);
   }
   const mirror = await debianMirror();
-  await step(`image ${name}: making it of packages from ${mirror}`, async () => {
-    const make = execa(
-      "mmdebstrap",
-      ["--quiet", "--variant=minbase", "--include=ca-certificates", release, "-", mirror],
-      { stdin: "ignore", stdout: "pipe", stderr: "pipe", reject: false, buffer: { stdout: false } },
-    );
-    const load = execa("docker", ["import", "-", name], { reject: false, stdin: make.stdout });
-    const [made, loaded] = await Promise.all([make, load]);
-    if (made.failed) {
-      throw new Error(
-        `mmdebstrap cannot make ${name} from ${mirror}:\n${made.stderr.split("\n").slice(-10).join("\n")}\nits mirror must have Debian ${release}`,
-      );
-    }
-    if (loaded.failed) {
-      throw new Error(`docker import of ${name} failed:\n${loaded.stderr}`);
-    }
-  });
+  const folder = mkdtempSync(path.join(tmpdir(), "holdfast-image-"));
+  const packed = path.join(folder, "image.tar");
+  try {
+    await step(`image ${name}: making it of packages from ${mirror}`, async () => {
+      const options = ["--quiet", "--variant=minbase", "--include=ca-certificates"];
+      await run("mmdebstrap", [...options, release, packed, mirror], {
+        hint: `the mirror must have Debian ${release}, and this machine its keys (package debian-archive-keyring)`,
+      });
+      await run("docker", ["import", packed, name]);
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** The mirror that this machine's own apt uses for Debian, else Debian's. */

@@ -16,12 +16,13 @@ import { k6, packages, plugins, pulumi } from "./versions";
  * are in the one error at the end.
  */
 export async function install(context: Context): Promise<void> {
-  const failures: string[] = [];
+  const failures = new Map<string, string[]>();
   const attempt = async <T>(what: string, run: () => T | Promise<T>): Promise<T | undefined> => {
     try {
       return await run();
     } catch (error) {
-      failures.push(`${what}: ${messageOf(error)}`);
+      const message = messageOf(error);
+      failures.set(message, [...(failures.get(message) ?? []), what]);
       say(`${what}: failed`);
       return undefined;
     }
@@ -39,8 +40,9 @@ export async function install(context: Context): Promise<void> {
     );
   }
   await attempt("k6", () => ensureTool(k6, context));
-  if (failures.length > 0) {
-    throw new Error(failures.join("\n"));
+  if (failures.size > 0) {
+    const lines = [...failures].map(([message, parts]) => `${parts.join(", ")}: ${message}`);
+    throw new Error(lines.join("\n"));
   }
   say(`ready in ${elapsedSeconds().toFixed(1)} s`);
 }
