@@ -1,8 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   exportLines,
   missingVariables,
@@ -12,7 +15,8 @@ import {
 import { alone } from "../../toolchain/lock";
 import { pathsFor, pluginFolder, toolFolder, type Variables } from "../../toolchain/paths";
 import { checksumOf, chooseSource, compareVersions, isSuitable } from "../../toolchain/sources";
-import { goVersion, plugins, tools } from "../../toolchain/versions";
+import { download } from "../../toolchain/vendor";
+import { goVersion, plugins, tools, type Tool } from "../../toolchain/versions";
 
 const root = path.join(import.meta.dirname, "../..");
 
@@ -193,5 +197,62 @@ describe("lock", () => {
     });
     await expect(failing).rejects.toThrow("broken");
     expect(await alone(file, async () => "ran")).toBe("ran");
+  });
+});
+
+describe("download", () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "holdfast-download-"));
+  const files = new Map<string, Buffer>();
+  const server = createServer((request, response) => {
+    const body = files.get(request.url ?? "");
+    response.writeHead(body ? 200 : 404).end(request.method === "HEAD" ? undefined : body);
+  });
+  let tool: Tool;
+
+  beforeAll(async () => {
+    mkdirSync(path.join(folder, "thing-1.0"));
+    writeFileSync(path.join(folder, "thing-1.0", "thing"), "#!/bin/sh\n", { mode: 0o755 });
+    spawnSync("tar", ["-czf", "thing.tar.gz", "thing-1.0"], { cwd: folder });
+    const packed = readFileSync(path.join(folder, "thing.tar.gz"));
+    const sum = createHash("sha256").update(packed).digest("hex");
+    files.set("/thing.tar.gz", packed);
+    files.set("/other.tar.gz", packed);
+    files.set("/sums.txt", Buffer.from(`${sum}  thing.tar.gz\n${"0".repeat(64)}  other.tar.gz\n`));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    tool = {
+      name: "thing",
+      version: "1.0",
+      suitable: { atLeast: "1.0", below: "2.0" },
+      files: [],
+      vendor: {
+        archive: `http://127.0.0.1:${port}/thing.tar.gz`,
+        checksums: `http://127.0.0.1:${port}/sums.txt`,
+      },
+    };
+  });
+
+  afterAll(() => server.close());
+
+  it("unpacks an archive whose checksum is right", async () => {
+    const target = path.join(folder, "tools", "good");
+    await download(tool, target);
+    expect(readdirSync(path.join(target, "bin"))).toEqual(["thing"]);
+  });
+
+  it("refuses an archive whose checksum is wrong, and leaves nothing", async () => {
+    const other = tool.vendor.archive.replace("thing.tar", "other.tar");
+    const wrong = { ...tool, vendor: { ...tool.vendor, archive: other } };
+    const target = path.join(folder, "tools", "bad");
+    await expect(download(wrong, target)).rejects.toThrow("its list says 0000");
+    expect(readdirSync(path.dirname(target))).toEqual(["good"]);
+  });
+
+  it("refuses an archive that is not listed", async () => {
+    const other = tool.vendor.archive.replace("thing.tar", "unknown.tar");
+    const wrong = { ...tool, vendor: { ...tool.vendor, archive: other } };
+    await expect(download(wrong, path.join(folder, "tools", "no"))).rejects.toThrow(
+      "does not list unknown.tar.gz",
+    );
   });
 });
