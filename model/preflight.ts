@@ -64,7 +64,7 @@ function problemsOf(expected: ExpectedMachine, facts: MachineFacts): Unfit[] {
   if (facts.unreachable !== undefined) {
     add(
       `does not answer over SSH: ${facts.unreachable}`,
-      `check holdfast:machines.list.${machine} (sshHost, sshPort, hostKey) and that it accepts the key of holdfast:machines.privateKey`,
+      `check holdfast:machines.list.${machine} (sshHost, sshPort, hostKey) and that it accepts the key of holdfast:machines.privateKey; if it was deployed and is lost: make replace-machine MACHINE=${machine}`,
     );
     return problems;
   }
