@@ -61,10 +61,18 @@ function workload(
   return {
     image,
     files: { ...loadBalancerFiles(plan, node), "/etc/holdfast/tls/edge.pem": certificate },
-    capabilities: ["KILL", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETUID"],
+    capabilities: [
+      "KILL",
+      "NET_ADMIN",
+      "NET_BIND_SERVICE",
+      "NET_RAW",
+      "SETGID",
+      "SETUID",
+      "SYS_NICE",
+    ],
     // It sets network parameters of its machine, which a container sees read-only.
     hostFolders: { "/proc/sys/net": "/machine/proc/sys/net" },
-    memoryMegabytes: 512,
+    memoryMegabytes: 1024,
     stopTimeoutSeconds: closeSeconds + plan.settings.loadBalancer.drainSeconds + 5,
   };
 }

@@ -15,8 +15,15 @@ import { eventually, steadyLoad, watch } from "../support/measure";
 import { plannedReplacements, replacedNodes } from "../support/steps";
 
 const network = "10.78.0.0/24";
+const everyTierChanged = {
+  appPool: { environment: { GREETING: "good evening" } },
+  webPool: { readTimeoutSeconds: 29 },
+  loadBalancer: { requestTimeoutSeconds: 31 },
+};
 const stack = new LiveStack("test", { machines: { network } });
 const rate = 300;
+// What the tests after that one go on from: they change one thing each.
+const settled = { ...everyTierChanged, webPool: { readTimeoutSeconds: 28 } };
 
 describe("a live stack", () => {
   let outputs: StackOutputs;
@@ -129,11 +136,7 @@ describe("a live stack", () => {
     );
 
     it("rolls a change that touches every tier, never two nodes of one at once", async () => {
-      stack.configure({
-        appPool: { environment: { GREETING: "good evening" } },
-        webPool: { readTimeoutSeconds: 29 },
-        loadBalancer: { requestTimeoutSeconds: 31 },
-      });
+      stack.configure(everyTierChanged);
       const { result, seen } = await watch(load, () => stack.mustUp());
       expect(replacedNodes(result)).toEqual(["lb-a", "lb-b", "app-a", "app-b", "web-a", "web-b"]);
       expectOneAtATime(result);
@@ -142,7 +145,7 @@ describe("a live stack", () => {
 
     it("refuses to roll while the only other node is down, and names the repair", async () => {
       const fault = nodeStopped("web-b", machineOf("web-b"));
-      stack.configure({ webPool: { readTimeoutSeconds: 28 } });
+      stack.configure(settled);
       const { result, seen } = await watch(load, async () => {
         await fault.inject(stack);
         return stack.up();
@@ -175,6 +178,7 @@ describe("a live stack", () => {
 
     it("stops the roll of a broken version at the first node and is repaired by the next update", async () => {
       stack.configure({
+        ...settled,
         appPool: { command: ["node", "-e", "console.error('broken on purpose'); process.exit(3)"] },
       });
       const broken = await watch(load, () => stack.up());
@@ -183,7 +187,7 @@ describe("a live stack", () => {
       expect(broken.result.output).toContain("app-a");
       expect(broken.result.output).toContain("broken on purpose");
       expectNoFailedRequest(broken.seen);
-      stack.configure({});
+      stack.configure(settled);
       const repaired = await watch(load, () => stack.mustUp());
       expectNoFailedRequest(repaired.seen);
       await inService("app-a");
@@ -244,13 +248,13 @@ describe("a live stack", () => {
     });
 
     it("scales the web pool from two to four and back", async () => {
-      stack.configure({ webPool: { count: 4 } });
+      stack.configure({ ...settled, webPool: { ...settled.webPool, count: 4 } });
       const grown = await watch(load, () => stack.mustUp());
       expectOneAtATime(grown.result);
       expectNoFailedRequest(grown.seen);
       const nodes = (await stack.outputs()).nodes["webPool"];
       expect(Object.keys(nodes ?? {})).toEqual(["web-a", "web-b", "web-c", "web-d"]);
-      stack.configure({});
+      stack.configure(settled);
       const shrunk = await watch(load, () => stack.mustUp());
       expectNoFailedRequest(shrunk.seen);
     });
