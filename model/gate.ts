@@ -95,6 +95,7 @@ export function refusal(
   others: readonly { readonly node: string; readonly verdict: Verdict }[],
   /** Members that must stay in service: 1 in a pool, a majority of all where nodes vote. */
   required: number,
+  stack: string,
 ): string | undefined {
   if (own.kind !== "in service") return undefined;
   if (others.length === 0) return undefined;
@@ -108,7 +109,7 @@ export function refusal(
     ...broken.map((line) => `  ${line}`),
     `repair first: ${others
       .filter(({ verdict }) => verdict.kind !== "in service")
-      .map(({ node: key }) => `make repair NODE=${key}`)
+      .map(({ node: key }) => `make repair NODE=${key} STACK=${stack}`)
       .join(", ")}`,
   ].join("\n");
 }

@@ -56,11 +56,13 @@ export async function awaitInService(spec: GateSpec): Promise<void> {
     const verdict = judge(spec.service, since(seen, earlierRestarts ?? 0), balancers);
     if (verdict.kind === "in service") return;
     if (verdict.hopeless || Date.now() > deadline) {
+      // The reason comes last: what shows only the end of a message must show it.
       throw new Error(
         [
-          `${spec.node} did not come into service${verdict.hopeless ? "" : ` within ${spec.timeoutSeconds} s`}: ${verdict.reason}`,
-          `the update stops here; the other nodes keep serving. Last log lines of ${spec.node}:`,
+          `last log lines of ${spec.node}:`,
           await lastLogLines(memberOf(spec, spec.node)),
+          `${spec.node} did not come into service${verdict.hopeless ? "" : ` within ${spec.timeoutSeconds} s`}: ${verdict.reason}`,
+          "the update stops here; the other nodes keep serving",
         ].join("\n"),
       );
     }
@@ -103,5 +105,8 @@ async function reasonToStay(spec: GateSpec): Promise<string | undefined> {
   );
   const own = verdicts.find(({ node }) => node === spec.node);
   const others = verdicts.filter(({ node }) => node !== spec.node);
-  return own && refusal(spec.node, own.verdict, others, spec.required);
+  return (
+    own &&
+    refusal(spec.node, own.verdict, others, spec.required, memberOf(spec, spec.node).machine.stack)
+  );
 }

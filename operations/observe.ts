@@ -70,7 +70,7 @@ export async function observeBalancer(target: NodeTarget): Promise<BalancerObser
 }
 
 /** The last lines a node logged, for messages. */
-export async function lastLogLines({ node, machine }: NodeTarget, lines = 15): Promise<string> {
+export async function lastLogLines({ node, machine }: NodeTarget, lines = 10): Promise<string> {
   const { stdout, stderr } = await ssh(machine, `docker logs --tail ${lines} ${node} 2>&1`);
   return stdout || stderr || "(no log)";
 }

@@ -144,19 +144,23 @@ describe("a live stack", () => {
     });
 
     it("refuses to roll while the only other node is down, and names the repair", async () => {
+      stack.configure(everyTierChanged);
+      await stack.mustUp();
       const fault = nodeStopped("web-b", machineOf("web-b"));
-      stack.configure(settled);
-      const { result, seen } = await watch(load, async () => {
-        await fault.inject(stack);
-        return stack.up();
-      });
-      expect(result.ok).toBe(false);
-      expect(result.output).toContain("web-b");
-      expect(result.output).toContain("make repair NODE=web-b");
-      expect(replacedNodes(result)).toEqual([]);
-      expectNoFailedRequest(seen);
-      const repaired = await watch(load, () => stack.make("repair", { NODE: "web-b" }));
-      expect(repaired.result.ok, repaired.result.output).toBe(true);
+      await fault.inject(stack);
+      try {
+        stack.configure(settled);
+        const { result, seen } = await watch(load, () => stack.up());
+        expect(result.ok).toBe(false);
+        expect(result.output).toContain("make repair NODE=web-b");
+        expect(replacedNodes(result)).toEqual([]);
+        expectNoFailedRequest(seen);
+        const repaired = await watch(load, () => stack.make("repair", { NODE: "web-b" }));
+        expect(repaired.result.ok, repaired.result.output).toBe(true);
+        expectNoFailedRequest(repaired.seen);
+      } finally {
+        await fault.heal(stack);
+      }
       const rolled = await watch(load, () => stack.mustUp());
       expect(replacedNodes(rolled.result)).toContain("web-a");
       expectNoFailedRequest(rolled.seen);

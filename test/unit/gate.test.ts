@@ -98,23 +98,25 @@ describe("refusal", () => {
   const broken = out("its container is exited (exit code 1)");
 
   it("lets a node of a healthy tier go", () => {
-    expect(refusal("web-a", serving, [{ node: "web-b", verdict: serving }], 1)).toBeUndefined();
+    expect(
+      refusal("web-a", serving, [{ node: "web-b", verdict: serving }], 1, "s"),
+    ).toBeUndefined();
   });
 
   it("never holds back what is out of service itself", () => {
-    expect(refusal("web-a", broken, [{ node: "web-b", verdict: broken }], 1)).toBeUndefined();
+    expect(refusal("web-a", broken, [{ node: "web-b", verdict: broken }], 1, "s")).toBeUndefined();
   });
 
   it("lets the only node of a tier go", () => {
-    expect(refusal("web-a", serving, [], 1)).toBeUndefined();
+    expect(refusal("web-a", serving, [], 1, "s")).toBeUndefined();
   });
 
   it("keeps the last serving node and names what to repair", () => {
-    expect(refusal("web-a", serving, [{ node: "web-b", verdict: broken }], 1)).toBe(
+    expect(refusal("web-a", serving, [{ node: "web-b", verdict: broken }], 1, "s")).toBe(
       [
         "web-a stays: stopping it would leave 0 of the 1 other nodes that must serve",
         "  web-b: its container is exited (exit code 1)",
-        "repair first: make repair NODE=web-b",
+        "repair first: make repair NODE=web-b STACK=s",
       ].join("\n"),
     );
   });
@@ -124,13 +126,15 @@ describe("refusal", () => {
       { node: "db-b", verdict: serving },
       { node: "db-c", verdict: broken },
     ];
-    expect(refusal("db-a", serving, others, 2)).toContain("repair first: make repair NODE=db-c");
+    expect(refusal("db-a", serving, others, 2, "s")).toContain(
+      "repair first: make repair NODE=db-c STACK=s",
+    );
     expect(
-      refusal("db-a", serving, [others[0]!, { node: "db-c", verdict: serving }], 2),
+      refusal("db-a", serving, [others[0]!, { node: "db-c", verdict: serving }], 2, "s"),
     ).toBeUndefined();
   });
 
   it("asks for no more others than there are", () => {
-    expect(refusal("db-a", serving, [{ node: "db-b", verdict: serving }], 2)).toBeUndefined();
+    expect(refusal("db-a", serving, [{ node: "db-b", verdict: serving }], 2, "s")).toBeUndefined();
   });
 });
