@@ -1,9 +1,11 @@
+import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 /** Runs `main` if that module is the program; an error is printed and ends it with exit code 1. */
 export function runIfProgram(moduleUrl: string, main: () => Promise<void>): void {
   const program = process.argv[1];
-  if (!program || moduleUrl !== pathToFileURL(program).href) return;
+  // A checkout may be reached through a symbolic link; modules are named by their real path.
+  if (!program || moduleUrl !== pathToFileURL(realpathSync(program)).href) return;
   main().catch((error: unknown) => {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;

@@ -3,6 +3,7 @@ import path from "node:path";
 import { createInterface } from "node:readline/promises";
 import { execa } from "execa";
 import { parse } from "yaml";
+import { firewallRemoveScript } from "../model/firewall";
 import { runIfProgram, say, variable, words } from "./command";
 import { labelled, mustDocker } from "./engine";
 import { goingDownFile } from "./gate";
@@ -10,14 +11,15 @@ import {
   breakStaleLocks,
   dropStack,
   Interrupted,
+  readOutputs,
   readState,
   runPulumi,
   stackFromEnvironment,
   type Stack,
 } from "./pulumi";
 import { settle } from "./settle";
-import { sshFolder } from "./ssh";
-import { deployedCount, sourceOf, type StackState } from "./stackState";
+import { ssh, sshFolder, type SshTarget } from "./ssh";
+import { deployedCount, deployedMachines, sourceOf, type StackState } from "./stackState";
 
 /** The source of machines that a settings file names; `lab` where it says nothing. */
 export function configuredSource(text: string): "lab" | "inventory" {
@@ -113,6 +115,25 @@ async function confirmed(stack: Stack): Promise<boolean> {
   }
 }
 
+async function virtualAddresses(stack: Stack): Promise<string[]> {
+  const outputs = await readOutputs(stack);
+  return [outputs["vip"], outputs["internalVip"]].filter((value) => typeof value === "string");
+}
+
+/** Removes the rules and addresses that nodes and firewall left on a machine that is not ours. */
+async function leaveMachine(machine: SshTarget, addresses: readonly string[]): Promise<void> {
+  const script = [
+    firewallRemoveScript(),
+    "nft delete table ip holdfast_second_chance 2>/dev/null || true",
+    ...addresses.map((address) => `ip address del ${address}/32 dev lo 2>/dev/null || true`),
+    "",
+  ].join("\n");
+  const { exitCode, stderr } = await ssh(machine, "bash -s", { input: script });
+  if (exitCode !== 0) {
+    console.error(`machine ${machine.machine}: its firewall is still there: ${stderr.trim()}`);
+  }
+}
+
 async function takeInventoryDown(
   stack: Stack,
   state: StackState | undefined,
@@ -128,7 +149,10 @@ async function takeInventoryDown(
     }
     await breakStaleLocks(stack);
     await settle(stack, state);
+    const machines = deployedMachines(state, stack.name);
+    const addresses = await virtualAddresses(stack);
     await destroy(stack, args);
+    await Promise.all([...machines.values()].map((machine) => leaveMachine(machine, addresses)));
     say(`stack ${stack.name} is down; data volumes stay on its machines`);
   }
   await removeSshFiles(stack.name);
