@@ -70,7 +70,7 @@ export class Machine extends pulumi.ComponentResource {
     this.registerOutputs({ address: args.planned.address });
   }
 
-  /** Closes what only the nodes before this update needed, once \`after\` are in service. */
+  /** Closes what only the nodes before this update needed, once `after` are in service. */
   closeFirewall(after: readonly pulumi.Resource[]): void {
     this.firewallPhase("firewall-closed", firewallCloseScript(this.allowed), [
       ...this.ready,

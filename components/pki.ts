@@ -13,7 +13,7 @@ export interface PkiArgs {
 
 /**
  * The stack's certificate authority and its certificates. They are valid for a year and renewed by
- * any \`pulumi up\` in the last 120 days, which rolls the nodes that use them.
+ * any `pulumi up` in the last 120 days, which rolls the nodes that use them.
  */
 export class Pki extends pulumi.ComponentResource {
   static readonly type = "holdfast:index:Pki";

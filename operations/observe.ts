@@ -18,7 +18,7 @@ function probeScript(address: string, port: number, path: string): string {
   return `timeout 3 bash -c 'exec 3<>/dev/tcp/${address}/${port} && printf "GET ${path} HTTP/1.0\\r\\nHost: ${address}\\r\\n\\r\\n" >&3 && read -r _ code _ <&3 && echo "$code"' 2>/dev/null`;
 }
 
-/** The node's own \`status\` report, or undefined where it has none or does not answer. */
+/** The node's own `status` report, or undefined where it has none or does not answer. */
 async function statusOf({ node, machine }: NodeTarget): Promise<Status | undefined> {
   const { exitCode, stdout } = await ssh(machine, `timeout 5 docker exec ${node} status`, {
     timeoutSeconds: 10,

@@ -6,7 +6,7 @@ import { projectRoot } from "../../model/rendering";
 import type { GateSpec } from "../../operations/gate";
 import { ssh, type SshResult, type SshTarget } from "../../operations/ssh";
 
-/** Outputs of a stack, as \`pulumi stack output --json\` prints them. */
+/** Outputs of a stack, as `pulumi stack output --json` prints them. */
 export interface StackOutputs {
   readonly url: string;
   readonly vip: string;
@@ -35,7 +35,7 @@ export interface Step {
 export interface Run {
   readonly ok: boolean;
   readonly steps: readonly Step[];
-  /** Number of resources by kind of change; \`same\` left out. */
+  /** Number of resources by kind of change; `same` left out. */
   readonly changes: Readonly<Record<string, number>>;
   readonly output: string;
   readonly seconds: number;
@@ -48,7 +48,7 @@ interface StateResource {
 
 type Settings = Readonly<Record<string, unknown>>;
 
-/** A stack in the lab that tests may break. Settings are plain values under \`holdfast:\`. */
+/** A stack in the lab that tests may break. Settings are plain values under `holdfast:`. */
 export class LiveStack {
   private readonly folder: string;
   private settings: Settings = {};

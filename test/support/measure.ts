@@ -15,7 +15,7 @@ export async function steadyLoad(outputs: StackOutputs, network: string): Promis
   });
 }
 
-/** Runs \`action\` while the load goes on and returns what clients saw from its start to its end. */
+/** Runs `action` while the load goes on and returns what clients saw from its start to its end. */
 export async function watch<T>(
   load: Load,
   action: () => Promise<T>,
@@ -28,7 +28,7 @@ export async function watch<T>(
   return { result, seen: (await load.report()).window(from, to), from, to };
 }
 
-/** Polls until \`holds\` is true; throws after \`seconds\` saying what was waited for. */
+/** Polls until `holds` is true; throws after `seconds` saying what was waited for. */
 export async function eventually(
   what: string,
   seconds: number,

@@ -6,7 +6,7 @@ import { projectRoot } from "../../model/rendering";
 
 /** Machines made beforehand, as an inventory has them: known by address, host key and login key. */
 export interface VirtualMachines {
-  /** Settings \`machines\` and \`registry\` of a stack that uses them. */
+  /** Settings `machines` and `registry` of a stack that uses them. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** Ends them all and removes what they left. */
   remove(): Promise<void>;
@@ -19,8 +19,8 @@ const passwordHash = "$2b$05$Xj5Rr36yom/v5HLaq1KQ4.20Q7AcY92Hwc9TIwVg.H/jfV0epVS
 const label = "holdfast.test=inventory";
 
 /**
- * Starts lab machines by hand, outside any stack, with a registry beside them. \`addresses\` is
- * machine key -> last octet in \`prefix\` (\`10.81.0\`).
+ * Starts lab machines by hand, outside any stack, with a registry beside them. `addresses` is
+ * machine key -> last octet in `prefix` (`10.81.0`).
  */
 export async function startVirtualMachines(
   prefix: string,
