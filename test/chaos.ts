@@ -14,7 +14,7 @@ import {
 import { LiveStack } from "./support/liveStack";
 import { steadyLoad } from "./support/measure";
 
-const network = "10.83.0.0/24";
+const network = "10.84.0.0/24";
 
 async function main(): Promise<boolean> {
   const only = process.env["ONLY"] ?? "";
