@@ -1,5 +1,5 @@
 import { AppPool } from "./components/appPool";
-import { rawConfiguration } from "./components/configuration";
+import { plannedStack } from "./components/configuration";
 import { Inventory } from "./components/inventory";
 import { Lab } from "./components/lab";
 import { LoadBalancer } from "./components/loadBalancer";
@@ -8,10 +8,9 @@ import { describeStack } from "./components/outputs";
 import { Pki } from "./components/pki";
 import { Teardown } from "./components/teardown";
 import { WebPool } from "./components/webPool";
-import { readPlan } from "./model/stack";
 import { tiers } from "./tiers";
 
-const plan = readPlan(tiers, rawConfiguration());
+const plan = plannedStack(tiers);
 
 const source = plan.settings.machines.source === "lab" ? new Lab("lab", plan) : new Inventory(plan);
 const registry = source.registry;

@@ -1,7 +1,19 @@
 import * as pulumi from "@pulumi/pulumi";
+import { readPlan, type StackPlan } from "../model/stack";
+import type { Tiers } from "../model/tier";
+import { plainError } from "./plainError";
+
+/** The plan of the stack that its settings describe. Throws naming every mistake in them. */
+export function plannedStack<T extends Tiers>(tiers: T): StackPlan<T> {
+  try {
+    return readPlan(tiers, rawConfiguration());
+  } catch (error) {
+    throw plainError(error);
+  }
+}
 
 /** What the stack file says under `holdfast:`, top-level key -> parsed value, not yet validated. */
-export function rawConfiguration(): Record<string, unknown> {
+function rawConfiguration(): Record<string, unknown> {
   const prefix = `${pulumi.getProject()}:`;
   return Object.fromEntries(
     Object.entries(pulumi.runtime.allConfig())

@@ -5,6 +5,7 @@ import { preflight } from "../operations/preflight";
 import { sshOptions, storeKeys, type SshTarget } from "../operations/ssh";
 import type { MachineHandle } from "./machine";
 import type { MachineSource } from "./machines";
+import { plainError } from "./plainError";
 import type { Registry } from "./roleImage";
 
 /** Existing VMs, reached over SSH with the key of the settings. Nothing on them is made here. */
@@ -28,7 +29,9 @@ export class Inventory implements MachineSource {
     for (const planned of plan.machines) {
       storeKeys(this.target(planned), machines.privateKey ?? "", planned.hostKey ?? "");
     }
-    this.checked = preflight(plan, (planned) => this.target(planned));
+    this.checked = preflight(plan, (planned) => this.target(planned)).catch((error: unknown) => {
+      throw plainError(error);
+    });
     // Reported where it is awaited; without this line Node would end the program first.
     this.checked.catch(() => undefined);
   }

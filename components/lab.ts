@@ -9,6 +9,7 @@ import type { Tiers } from "../model/tier";
 import { awaitEngine, deployedBefore } from "../operations/reach";
 import { sshOptions, storeKeys, type SshTarget } from "../operations/ssh";
 import type { MachineHandle } from "./machine";
+import { plainError } from "./plainError";
 import type { MachineSource } from "./machines";
 import { RoleImage, type Registry } from "./roleImage";
 
@@ -63,7 +64,9 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
         .map((planned) => this.target(planned))
         .filter(deployedBefore)
         .map((target) => awaitEngine(target, 15)),
-    );
+    ).catch((error: unknown) => {
+      throw plainError(error);
+    });
     // Reported where it is awaited; without this line Node would end the program first.
     this.deployedMachines.catch(() => undefined);
     this.registerOutputs({ registry: this.registry.pull });
@@ -90,7 +93,9 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
           .apply(async ([privateKey, publicKey]) => {
             await this.deployedMachines;
             storeKeys(target, privateKey, publicKey);
-            await awaitEngine(target, 30);
+            await awaitEngine(target, 30).catch((error: unknown) => {
+              throw plainError(error);
+            });
             return `ssh://${target.user}@${target.host}:${target.port}`;
           }),
       ),
