@@ -128,7 +128,12 @@ function stageContext(args: RoleImageArgs): { folder: string; hash: string } {
   return { folder, hash: hash.digest("hex").slice(0, 16) };
 }
 
+const bundles = new Map<string, Uint8Array>();
+
+/** The program as one file; roles that share it bundle it once. */
 function bundle(entry: string): Uint8Array {
+  const known = bundles.get(entry);
+  if (known) return known;
   const { outputFiles } = buildSync({
     absWorkingDir: projectRoot,
     entryPoints: [entry],
@@ -140,5 +145,7 @@ function bundle(entry: string): Uint8Array {
     write: false,
     logLevel: "error",
   });
-  return outputFiles[0]?.contents ?? new Uint8Array();
+  const contents = outputFiles[0]?.contents ?? new Uint8Array();
+  bundles.set(entry, contents);
+  return contents;
 }
