@@ -52,6 +52,8 @@ export class Machine extends pulumi.ComponentResource {
       `${name}-engine`,
       {
         host: handle.engine,
+        // Its source has asked the engine already, and names the machine where it does not answer.
+        disableDockerDaemonCheck: true,
         sshOpts: [...handle.sshOptions],
         registryAuth: handle.registryAuth,
       },
