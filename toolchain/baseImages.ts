@@ -47,9 +47,9 @@ async function makeFromPackages(name: string, release: string, context: Context)
   const folder = mkdtempSync(path.join(tmpdir(), "holdfast-image-"));
   const packed = path.join(folder, "image.tar");
   try {
-    await step(`image ${name}: making it of packages from ${mirror}`, async () => {
+    await step(`image ${name}: making it of packages from ${mirror ?? "Debian"}`, async () => {
       const options = ["--quiet", "--variant=minbase", "--include=ca-certificates"];
-      await run("mmdebstrap", [...options, release, packed, mirror], {
+      await run("mmdebstrap", [...options, release, packed, ...(mirror ? [mirror] : [])], {
         hint: `the mirror must have Debian ${release}, and this machine its keys (package debian-archive-keyring)`,
       });
       await run("docker", ["import", packed, name]);
@@ -59,8 +59,8 @@ async function makeFromPackages(name: string, release: string, context: Context)
   }
 }
 
-/** The mirror that this machine's own apt uses for Debian, else Debian's. */
-async function debianMirror(): Promise<string> {
+/** The mirror that this machine's own apt uses for Debian, undefined where it has none. */
+async function debianMirror(): Promise<string | undefined> {
   const targets = await ask("apt-get", [
     "indextargets",
     "--format",
@@ -71,5 +71,5 @@ async function debianMirror(): Promise<string> {
     ?.split("\n")
     .map((line) => line.split(" "))
     .find(([origin, label]) => origin === "Debian" && label === "Debian")?.[2];
-  return mirror ?? "http://deb.debian.org/debian";
+  return mirror;
 }
