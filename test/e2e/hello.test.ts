@@ -51,6 +51,8 @@ describe("a live stack", () => {
 
   afterAll(async () => {
     await started()?.kill();
+    const down = await stack.make("down");
+    expect(down.ok, down.output).toBe(true);
   });
 
   it("serves the hello application through the virtual address, over HTTP, HTTPS and HTTP/2", async () => {
