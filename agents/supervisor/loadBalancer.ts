@@ -3,7 +3,9 @@ import dgram from "node:dgram";
 import { accessSync, constants, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { LoadBalancerSupervisorView } from "../../model/views";
+import { json, serve } from "../server";
 import { initialState, next, type BalancerAction, type BalancerEvent } from "./balancerLifecycle";
+import { balancerMetrics } from "./balancerMetrics";
 import { parseShowStat, type Server } from "./haproxyStats";
 import { askHaproxy, log, readLine, run, start, statusOf, writeWhole } from "./io";
 import * as paths from "./paths";
@@ -11,6 +13,7 @@ import {
   hasElements,
   heard,
   heartbeatIntervalMs,
+  isAlive,
   mustClear,
   parseConnections,
   unheard,
@@ -246,6 +249,21 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
     }, heartbeatIntervalMs);
   }
 
+  function metrics(): string {
+    const draining = existsSync(paths.drainingFlag);
+    return balancerMetrics({
+      // A stopped keepalived leaves its last word behind.
+      vrrp: draining ? "INIT" : (readLine(paths.vrrpStateFile) ?? "INIT"),
+      fit: allChecked && failedProbes < probesUntilUnfit,
+      draining,
+      peerAlive: config.peer === null ? undefined : isAlive(peer, Date.now()),
+    });
+  }
+
+  serve(config.address, config.supervisorPort, {
+    "/status": async () => json(200, await loadBalancerStatus(config)),
+    "/metrics": () => ({ status: 200, type: "text/plain; version=0.0.4", body: metrics() }),
+  });
   setInterval(() => void probe(), probeIntervalMs);
   setInterval(
     () => writeWhole(paths.healthFile, failedProbes === 0 ? "ok\n" : "haproxy does not answer\n"),
@@ -262,8 +280,8 @@ async function servers(): Promise<Server[]> {
   return parseShowStat(await askHaproxy(paths.haproxySocket, "show stat"));
 }
 
-/** State of a load balancer as `status` prints it; gates decide by it. */
-export async function loadBalancerStatus(config: LoadBalancerSupervisorView): Promise<object> {
+/** State of a load balancer; gates decide by it. */
+async function loadBalancerStatus(config: LoadBalancerSupervisorView): Promise<object> {
   const seen = await servers().catch(() => undefined);
   const draining = existsSync(paths.drainingFlag);
   const vrrp = readLine(paths.vrrpStateFile) ?? "INIT";

@@ -6,17 +6,17 @@
  */
 import { readFileSync } from "node:fs";
 import type { SupervisorView } from "../../model/views";
+import { printStatus } from "../status";
 import { log } from "./io";
-import { loadBalancerStatus, superviseLoadBalancer } from "./loadBalancer";
+import { superviseLoadBalancer } from "./loadBalancer";
 import { configFile } from "./paths";
 import { superviseWeb, webStatus } from "./web";
 
 async function main(command: string | undefined): Promise<void> {
   const config = JSON.parse(readFileSync(configFile, "utf8")) as SupervisorView;
   if (command === "status") {
-    const status =
-      config.role === "web" ? await webStatus(config) : await loadBalancerStatus(config);
-    console.log(JSON.stringify(status));
+    if (config.role === "web") console.log(JSON.stringify(await webStatus(config)));
+    else await printStatus(config.node, config.supervisorPort);
   } else if (command !== undefined) {
     throw new Error(`found command ${command}, allowed: status`);
   } else if (config.role === "web") {

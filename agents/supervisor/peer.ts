@@ -1,7 +1,7 @@
 /* What is known of the other load balancer, without input or output. */
 
 /** Milliseconds without a heartbeat after which the peer is taken for gone; as in the firewall. */
-export const peerTimeoutMs = 1000;
+const peerTimeoutMs = 1000;
 /** Milliseconds between heartbeats. */
 export const heartbeatIntervalMs = 200;
 
@@ -30,6 +30,10 @@ export function mustClear(state: PeerState, vrrp: string, now: number): boolean 
     now - state.heardAt > peerTimeoutMs + 100
   );
 }
+
+/** Its heartbeats arrive. */
+export const isAlive = ({ heardAt }: PeerState, now: number): boolean =>
+  heardAt !== undefined && now - heardAt < peerTimeoutMs;
 
 /** A connection of a client, as it would be seen in one of its packets. */
 export interface ClientConnection {
