@@ -1,4 +1,4 @@
-import { pino } from "pino";
+import { createLog } from "../logging";
 import { startServer } from "./server";
 import { readSettings, type Settings } from "./settings";
 
@@ -6,18 +6,15 @@ function settingsOrExit(): Settings {
   try {
     return readSettings(process.env);
   } catch (error) {
-    pino().fatal(error instanceof Error ? error.message : String(error));
+    createLog("hello", process.env.NODE_NAME ?? "").fatal(
+      error instanceof Error ? error.message : String(error),
+    );
     process.exit(1);
   }
 }
 
 const settings = settingsOrExit();
-const log = pino({
-  level: settings.logLevel,
-  base: { node: settings.node },
-  timestamp: pino.stdTimeFunctions.isoTime,
-  formatters: { level: (label) => ({ level: label }) },
-});
+const log = createLog("hello", settings.node, settings.logLevel);
 
 process.on("uncaughtException", (error) => {
   log.fatal({ err: error }, "stopped by an error");
