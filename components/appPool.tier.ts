@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { placement, port, type Listener, type TierDeclaration } from "../model/tier";
+import { appDashboard } from "./appPool.dashboard";
+import { appMetrics } from "./appPool.metrics";
 
 const path = (fallback: string, description: string) =>
   z
@@ -15,13 +17,32 @@ const settings = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      "Image of your application, best with a digest: `registry.example.com/shop@sha256:...`. Default: the hello application, built here.",
+      "Image of your application, best with a digest: `registry.example.com/shop@sha256:...`. Default: a sample application, built here.",
+    ),
+  sample: z
+    .enum(["hello", "property"])
+    .default("hello")
+    .describe(
+      "Sample application where `image` names none. `hello` greets; `property` keeps data in the database and the cache.",
     ),
   command: z
     .array(z.string())
     .readonly()
     .optional()
     .describe("Command instead of the image's own, as a list of words."),
+  migrationCommand: z
+    .array(z.string())
+    .min(1)
+    .readonly()
+    .optional()
+    .describe(
+      "Command of the image that brings the database's schema up to date, run once before the nodes roll. Default: none; the property application has its own.",
+    ),
+  migrationTimeoutSeconds: z
+    .int()
+    .min(10)
+    .default(600)
+    .describe("Seconds that the migrations may take."),
   port: port("Port on which the application listens.", 8080),
   endpointPort: port("Port of endpoint `app` on the internal virtual address.", 8080),
   healthPath: path("/healthz", "Path that answers 200 while the process is alive."),
@@ -29,6 +50,14 @@ const settings = z.strictObject({
     "/readyz",
     "Path that answers 200 while the node may receive requests; 404 or 503 while it drains.",
   ),
+  healthCommand: z
+    .array(z.string())
+    .min(1)
+    .readonly()
+    .optional()
+    .describe(
+      "Command that exits with 0 while the process is alive, as a list of words; the engine runs it every 10 seconds. Default: the image's own health check.",
+    ),
   metricsPath: path("/metrics", "Path of the Prometheus metrics."),
   environment: z
     .record(
@@ -81,13 +110,16 @@ function listeners(values: AppPoolSettings): readonly Listener[] {
       from: ["webPool"],
       purpose: "requests to the application",
       metricsPath: values.metricsPath,
-      balanced: {
-        endpoint: "app",
-        vip: "internal",
-        ports: [{ port: values.endpointPort, tls: false }],
-        mode: "http",
-        check: { path: values.readyPath },
-      },
+      polledPaths: [values.healthPath],
+      balanced: [
+        {
+          endpoint: "app",
+          vip: "internal",
+          ports: [{ port: values.endpointPort, tls: false }],
+          mode: "http",
+          check: { path: values.readyPath },
+        },
+      ],
     },
   ];
 }
@@ -101,4 +133,6 @@ export const appPool = {
   settings,
   labHost: 31,
   listeners,
+  metrics: appMetrics,
+  dashboard: appDashboard,
 } as const satisfies TierDeclaration<typeof settings>;

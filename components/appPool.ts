@@ -1,21 +1,40 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
+import { dataEnvironment, secretsFolder, type DatabaseUser } from "./appPool.files";
 import type { Machines } from "./machines";
+import { Migration } from "./migration";
+import { mysqlPassword } from "./mysqlCluster";
 import type { Node, Workload } from "./node";
+import type { Passwords } from "./passwords";
+import type { Pki } from "./pki";
+import { redisPassword } from "./redisCache";
 import { RoleImage, type Registry } from "./roleImage";
 import { gatesOf, rollOut } from "./roll";
 
 export interface AppPoolArgs {
   readonly plan: StackPlan<typeof tiers>;
   readonly machines: Machines;
-  /** Where the hello application is pushed when the settings name no image. */
+  /** Where a sample application is pushed when the settings name no image. */
   readonly registry: Registry;
+  readonly pki: Pki;
+  readonly passwords: Passwords;
   /** Gates of the tiers that come before. */
   readonly after: readonly pulumi.Resource[];
 }
 
-/** The application: the user's image, or the hello application built here. */
+/** Sample applications: their programs, and how they migrate a database. */
+const samples = {
+  hello: { programs: { "hello.js": "apps/hello/main.ts" }, migrationCommand: undefined },
+  property: {
+    programs: { "property.js": "apps/property/main.ts" },
+    migrationCommand: ["node", "/opt/app/property.js", "migrate"],
+  },
+} as const;
+
+type Files = Record<string, pulumi.Input<string>>;
+
+/** The application: the user's image, or a sample built here. */
 export class AppPool extends pulumi.ComponentResource {
   static readonly type = "holdfast:index:AppPool";
 
@@ -25,41 +44,68 @@ export class AppPool extends pulumi.ComponentResource {
   constructor(name: string, args: AppPoolArgs, opts?: pulumi.ComponentResourceOptions) {
     super(AppPool.type, name, {}, opts);
     const settings = args.plan.settings.appPool;
-    const image = settings.image ?? this.helloImage(`${name}-image`, args.registry);
+    const image = settings.image ?? this.sampleImage(`${name}-image`, args);
+    const migrations = this.migrations(`${name}-migration`, args, image);
     this.nodes = rollOut(this, {
       ...args,
       tier: args.plan.tiers.appPool,
-      workload: (node) => workload(node, settings, image),
+      workload: (node) => workload(node, args, image),
       service: {
         probe: { port: settings.port, path: settings.readyPath },
         backends: ["app"],
       },
       startTimeoutSeconds: settings.startTimeoutSeconds,
+      after: [...args.after, ...migrations],
     });
     this.gates = gatesOf(this.nodes);
     this.registerOutputs({});
   }
 
-  private helloImage(name: string, registry: Registry): pulumi.Output<string> {
+  private sampleImage(name: string, { plan, registry }: AppPoolArgs): pulumi.Output<string> {
+    const { sample } = plan.settings.appPool;
+    const { programs } = samples[sample];
     const image = new RoleImage(
       name,
-      {
-        role: "hello",
-        context: "apps/hello",
-        programs: { "hello.js": "apps/hello/main.ts" },
-        registry,
-      },
+      { role: sample, context: `apps/${sample}`, programs, registry },
       { parent: this },
     );
     return image.reference;
   }
+
+  private migrations(
+    name: string,
+    args: AppPoolArgs,
+    image: pulumi.Input<string>,
+  ): pulumi.Resource[] {
+    const { plan, machines, after } = args;
+    const settings = plan.settings.appPool;
+    const command =
+      settings.migrationCommand ??
+      (settings.image ? undefined : samples[settings.sample].migrationCommand);
+    const [node] = plan.tiers.appPool.nodes;
+    if (!command || !node || plan.tiers.mysqlCluster.nodes.length === 0) return [];
+    const migration = new Migration(
+      name,
+      {
+        image,
+        command,
+        environment: { ...settings.environment, ...dataEnvironment(plan, "migration") },
+        files: secretFiles(args, "migration"),
+        user: settings.user,
+        memoryMegabytes: settings.memoryMegabytes,
+        node,
+        machine: machines.at(node.machine, []),
+        timeoutSeconds: settings.migrationTimeoutSeconds,
+        after,
+      },
+      { parent: this },
+    );
+    return [migration.gate];
+  }
 }
 
-function workload(
-  node: PlannedNode,
-  settings: StackPlan<typeof tiers>["settings"]["appPool"],
-  image: pulumi.Input<string>,
-): Workload {
+function workload(node: PlannedNode, args: AppPoolArgs, image: pulumi.Input<string>): Workload {
+  const settings = args.plan.settings.appPool;
   return {
     image,
     ...(settings.command && { command: settings.command }),
@@ -67,15 +113,32 @@ function workload(
     environment: {
       NODE_NAME: node.key,
       PORT: String(settings.port),
+      ...dataEnvironment(args.plan, "app"),
       ...settings.environment,
     },
-    files: Object.fromEntries(
-      Object.entries(settings.secrets).map(([secret, value]) => [
-        `/run/secrets/${secret}`,
-        pulumi.secret(value),
-      ]),
-    ),
+    files: secretFiles(args, "app"),
+    ...(settings.healthCommand && { healthCheck: settings.healthCommand }),
     memoryMegabytes: settings.memoryMegabytes,
     stopTimeoutSeconds: settings.stopTimeoutSeconds,
   };
+}
+
+/** The operator's secrets and those of the data tiers that the stack has, by path. */
+function secretFiles({ plan, pki, passwords }: AppPoolArgs, user: DatabaseUser): Files {
+  const hasDatabase = plan.tiers.mysqlCluster.nodes.length > 0;
+  const hasCache = plan.tiers.redisCache.nodes.length > 0;
+  const files: Files = {
+    ...((hasDatabase || hasCache) && { "ca.pem": pki.caCertificate }),
+    ...(hasDatabase && { "mysql-password": passwords.of(mysqlPassword(user)).current }),
+    ...(hasCache && { "redis-password": passwords.of(redisPassword("app")).current }),
+    ...Object.fromEntries(
+      Object.entries(plan.settings.appPool.secrets).map(([name, value]) => [
+        name,
+        pulumi.secret(value),
+      ]),
+    ),
+  };
+  return Object.fromEntries(
+    Object.entries(files).map(([name, content]) => [`${secretsFolder}/${name}`, content]),
+  );
 }

@@ -1,12 +1,24 @@
 import * as pulumi from "@pulumi/pulumi";
-import { readPlan, type StackPlan } from "../model/stack";
+import { missingImages, refusalText, withoutText } from "../model/optionalImages";
+import { planStack, readPlan, type StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
+import { hasImage } from "../operations/hasImage";
 import { plainError } from "./plainError";
 
-/** The plan of the stack that its settings describe. Throws naming every mistake in them. */
+/**
+ * The plan of the stack that its settings describe, without the tiers whose image cannot be had and
+ * need not be. Throws naming every mistake in the settings, or what cannot be had and must.
+ */
 export function plannedStack<T extends Tiers>(tiers: T): StackPlan<T> {
   try {
-    return readPlan(tiers, rawConfiguration());
+    const plan = readPlan(tiers, rawConfiguration());
+    const missing = missingImages(plan, hasImage);
+    const refused = missing.filter(({ required }) => required);
+    if (refused.length > 0) throw new Error(refused.map(refusalText).join("\n"));
+    if (missing.length === 0) return plan;
+    for (const each of missing) void pulumi.log.info(withoutText(each));
+    const without = missing.map(({ tier }) => tier);
+    return planStack(tiers, plan.settings, without);
   } catch (error) {
     throw plainError(error);
   }

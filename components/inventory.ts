@@ -11,6 +11,8 @@ import type { Registry } from "./roleImage";
 /** Existing VMs, reached over SSH with the key of the settings. Nothing on them is made here. */
 export class Inventory implements MachineSource {
   readonly registry: Registry;
+  /** Machines that were there before have no network of their own here. */
+  readonly labNetwork = undefined;
   private readonly checked: Promise<void>;
 
   constructor(private readonly plan: StackPlan<Tiers>) {

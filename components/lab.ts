@@ -24,6 +24,8 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
   static readonly type = "holdfast:index:Lab";
 
   readonly registry: Registry;
+  /** Name of the network, for what stands beside the machines. */
+  readonly labNetwork: pulumi.Output<string>;
   private readonly network: docker.Network;
   private readonly keyPair: tls.PrivateKey;
   private readonly machineImage: RoleImage;
@@ -47,6 +49,7 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
       },
       { parent: this, deleteBeforeReplace: true },
     );
+    this.labNetwork = this.network.name;
     this.machineImage = new RoleImage(
       `${name}-machine-image`,
       { role: "machine", context: "images/machine" },

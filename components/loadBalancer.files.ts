@@ -30,12 +30,19 @@ export function loadBalancerFiles(
     address,
     statusPort: settings.statusPort,
     maxConnections: settings.maxConnections,
+    // Each request of a client may need one more on its way to the application.
+    totalConnections: 2 * settings.maxConnections,
+    connectionsPerClient: settings.connectionsPerClient,
+    requestsPerClient: settings.requestsPerClient,
+    clientWindowSeconds: settings.clientWindowSeconds,
+    maxHeaderBytes: settings.maxHeaderBytes,
     maxBodyBytes: settings.maxBodyBytes,
     requestTimeoutSeconds: settings.requestTimeoutSeconds,
     keepAliveSeconds: settings.keepAliveSeconds,
     sessionTimeoutSeconds,
     hardStopSeconds: settings.drainSeconds,
-    services: plan.backends.map(serviceOf),
+    hstsSeconds: settings.hstsSeconds,
+    services: plan.backends.map((backend) => serviceOf(backend, settings.redirectToHttps)),
   };
   const keepalived: KeepalivedView = {
     node: node.key,
@@ -60,6 +67,7 @@ export function loadBalancerFiles(
     peer,
     heartbeatPort: settings.heartbeatPort,
     statusPort: settings.statusPort,
+    supervisorPort: settings.supervisorPort,
     virtualAddresses,
     closeSeconds,
     hardStopSeconds: settings.drainSeconds,
@@ -75,18 +83,26 @@ export function loadBalancerFiles(
   };
 }
 
-function serviceOf(backend: Backend): HaproxyService {
+function serviceOf(backend: Backend, redirectToHttps: boolean): HaproxyService {
+  const secure = backend.ports.find(({ tls }) => tls)?.port;
+  const http = backend.mode === "http";
   return {
     name: backend.endpoint,
-    http: backend.mode === "http",
+    http,
     edge: backend.vip === "edge",
     binds: backend.ports.map(({ port, tls }) => ({ address: backend.address, port, tls })),
+    redirectPort:
+      redirectToHttps && secure !== undefined
+        ? { suffix: secure === 443 ? "" : `:${secure}` }
+        : null,
     checkPath: backend.check.path,
+    fallback: backend.fallback ?? null,
     cutSessionsWhenDown: backend.cutSessionsWhenDown ?? false,
     servers: backend.servers.map((server) => ({
       ...server,
       checkPort: backend.check.port ?? null,
-      backup: false,
     })),
+    // A check of TCP is the agent's word on its role: nobody else is asked.
+    askUnchecked: http && backend.servers.length > 1,
   };
 }

@@ -1,5 +1,9 @@
 import { z } from "zod";
+import { certificateProblems, type CertificateFiles } from "../model/certificate";
 import { placement, port, type Listener, type TierDeclaration } from "../model/tier";
+import { loadBalancerAlerts } from "./loadBalancer.alerts";
+import { loadBalancerDashboard } from "./loadBalancer.dashboard";
+import { loadBalancerMetrics } from "./loadBalancer.metrics";
 
 const settings = z
   .strictObject({
@@ -14,6 +18,7 @@ const settings = z
       .describe("Virtual address between tiers. Default in the lab: .6 of the network."),
     statusPort: port("Port of statistics and metrics, for the operator and monitoring.", 8404),
     heartbeatPort: port("UDP port on which the pair tells each other that it is alive.", 8405),
+    supervisorPort: port("Port of the supervisor: the node's state and its own metrics.", 8406),
     virtualRouterId: z
       .int()
       .min(1)
@@ -24,7 +29,86 @@ const settings = z
       .int()
       .min(100)
       .default(10000)
-      .describe("Connections that one load balancer holds at once."),
+      .describe(
+        "Connections of clients that one load balancer holds at once; those between tiers are on top.",
+      ),
+    connectionsPerClient: z
+      .int()
+      .min(1)
+      .default(4000)
+      .describe(
+        "Connections that one client address holds at once; more are refused. Many clients share an address behind a proxy or a CDN.",
+      ),
+    requestsPerClient: z
+      .int()
+      .min(1)
+      .default(50000)
+      .describe(
+        "Requests of one client address that are passed on in `clientWindowSeconds`; more get 429. Each load balancer counts for itself: one of them holds the address at a time.",
+      ),
+    clientWindowSeconds: z
+      .int()
+      .min(1)
+      .max(3600)
+      .default(10)
+      .describe("Seconds over which the requests of a client address are counted."),
+    maxHeaderBytes: z
+      .int()
+      .min(1024)
+      .max(14336)
+      .default(12288)
+      .describe(
+        "Largest header of a client's request in bytes, all fields together; larger ones get 431, from 15 KiB on 400.",
+      ),
+    hostnames: z
+      .array(
+        z
+          .string()
+          .max(253)
+          .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
+            error: "a host name in lower case such as shop.example.com",
+          }),
+      )
+      .readonly()
+      .default([])
+      .describe("Names under which clients reach the stack; its certificate is valid for them."),
+    certificate: z
+      .enum(["stack", "files"])
+      .default("stack")
+      .describe(
+        "Where the edge's certificate comes from. `stack`: the stack's own authority, which clients must be told to trust. `files`: yours, in `secrets`.",
+      ),
+    secrets: z
+      .strictObject({
+        certificateChain: z
+          .string()
+          .min(1)
+          .optional()
+          .describe(
+            "Secret. Your certificate in PEM and after it those of its authorities. A new one is put in place by an ordinary update.",
+          ),
+        certificateKey: z
+          .string()
+          .min(1)
+          .optional()
+          .describe("Secret. Its private key in PEM, without a passphrase."),
+      })
+      .readonly()
+      .default({})
+      .describe("Secret. The edge's own certificate, where `certificate` is `files`."),
+    redirectToHttps: z
+      .boolean()
+      .default(false)
+      .describe(
+        "True: requests over HTTP are sent to HTTPS, but for `/healthz` and `/.well-known/acme-challenge/`.",
+      ),
+    hstsSeconds: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe(
+        "Seconds for which browsers use nothing but HTTPS (Strict-Transport-Security); 0: not said. It cannot be taken back, so begin with few.",
+      ),
     maxBodyBytes: z
       .int()
       .min(1024)
@@ -52,9 +136,62 @@ const settings = z
   .refine(({ keepAliveSeconds, drainSeconds }) => keepAliveSeconds < drainSeconds, {
     path: ["keepAliveSeconds"],
     error: "less than drainSeconds, or a stopping load balancer cuts idle clients off",
+  })
+  .superRefine((values, context) => {
+    for (const { key, allowed } of wrongCertificate(values, new Date())) {
+      context.addIssue({ code: "custom", path: key, message: allowed });
+    }
   });
 
 export type LoadBalancerSettings = z.output<typeof settings>;
+
+interface CertificateSettings {
+  readonly certificate: "stack" | "files";
+  readonly hostnames: readonly string[];
+  readonly secrets: {
+    readonly certificateChain?: string | undefined;
+    readonly certificateKey?: string | undefined;
+  };
+}
+
+/** Setting that holds each file. */
+const secretOf = {
+  chain: "certificateChain",
+  privateKey: "certificateKey",
+} as const satisfies Record<keyof CertificateFiles, string>;
+
+/** What is wrong with the settings of the edge's certificate, each with its key. */
+function wrongCertificate({ certificate, hostnames, secrets }: CertificateSettings, now: Date) {
+  const { certificateChain: chain, certificateKey: privateKey } = secrets;
+  const at = (file: keyof CertificateFiles) => ["secrets", secretOf[file]];
+  if (certificate === "stack") {
+    const allowed = "nothing, because holdfast:loadBalancer.certificate is stack";
+    return [
+      ...(chain === undefined ? [] : [{ key: at("chain"), allowed }]),
+      ...(privateKey === undefined ? [] : [{ key: at("privateKey"), allowed }]),
+    ];
+  }
+  const because = "because holdfast:loadBalancer.certificate is files";
+  const missing = [
+    ...(chain === undefined
+      ? [{ key: at("chain"), allowed: `certificates in PEM, ${because}` }]
+      : []),
+    ...(privateKey === undefined
+      ? [{ key: at("privateKey"), allowed: `a private key in PEM, ${because}` }]
+      : []),
+    ...(hostnames.length === 0
+      ? [{ key: ["hostnames"], allowed: `at least one of the certificate's names, ${because}` }]
+      : []),
+  ];
+  if (chain === undefined || privateKey === undefined) return missing;
+  return [
+    ...missing,
+    ...certificateProblems({ chain, privateKey }, hostnames, now).map(({ file, allowed }) => ({
+      key: at(file),
+      allowed,
+    })),
+  ];
+}
 
 function listeners(values: LoadBalancerSettings): readonly Listener[] {
   return [
@@ -74,6 +211,14 @@ function listeners(values: LoadBalancerSettings): readonly Listener[] {
       purpose: "statistics and metrics",
       metricsPath: "/metrics",
     },
+    {
+      name: "supervisor",
+      protocol: "tcp",
+      port: values.supervisorPort,
+      from: [],
+      purpose: "state of the node, for gates and as metrics",
+      metricsPath: "/metrics",
+    },
   ];
 }
 
@@ -81,7 +226,7 @@ export const loadBalancer = {
   name: "loadBalancer",
   key: "lb",
   summary:
-    "HAProxy and keepalived, an active and a standby node. They hold the virtual addresses, end TLS, check every server twice a second and send requests only where they are answered. When the active node dies the standby takes the addresses within a second; when it is replaced it finishes what it holds while the other already serves.",
+    "HAProxy and keepalived, an active and a standby node. They hold the virtual addresses, end TLS, check every server twice a second and send requests only where they are answered; while no server of a pool passes its check, all of them are asked. When the active node dies the standby takes the addresses within a second; when it is replaced it finishes what it holds while the other already serves.",
   serviceClass: "critical",
   settings,
   labHost: 11,
@@ -90,4 +235,8 @@ export const loadBalancer = {
     internal: values.internalVip ?? host(6),
   }),
   listeners,
+  metrics: loadBalancerMetrics,
+  alerts: loadBalancerAlerts,
+  statusPort: ({ supervisorPort }) => supervisorPort,
+  dashboard: loadBalancerDashboard,
 } as const satisfies TierDeclaration<typeof settings>;

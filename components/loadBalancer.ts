@@ -32,7 +32,6 @@ export class LoadBalancer extends pulumi.ComponentResource {
       ...args,
       tier,
       workload: (node) => workload(node, args, image?.reference ?? ""),
-      service: { status: true },
       after: [],
     });
     this.gates = gatesOf(this.nodes);

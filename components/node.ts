@@ -2,7 +2,7 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Service } from "../model/gate";
-import type { PlannedNode } from "../model/stack";
+import type { PlannedNode, PlannedTier } from "../model/stack";
 import type { GateSpec } from "../operations/gate";
 import type { Machine } from "./machine";
 import { beside } from "./roleImage";
@@ -17,6 +17,8 @@ export interface Workload {
   readonly environment?: Readonly<Record<string, string>>;
   /** Rendered files by path in the container. Secret content stays secret. */
   readonly files: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Names that the container knows beside those of its machine; one may have several addresses. */
+  readonly hosts?: readonly { readonly host: string; readonly ip: string }[];
   /** Linux capabilities, all others are dropped: `["NET_ADMIN"]`. Default: none. */
   readonly capabilities?: readonly string[];
   /** User of the process, `uid` or `uid:gid`. Default: the image's. */
@@ -25,6 +27,13 @@ export interface Workload {
   readonly tmpfs?: Readonly<Record<string, string>>;
   /** Folders of the machine, path on it -> path in the container. */
   readonly hostFolders?: Readonly<Record<string, string>>;
+  /** Folders of the machine that it may only read, path on it -> path in the container. */
+  readonly machineFolders?: Readonly<Record<string, string>>;
+  /**
+   * Named volumes of the machine, name -> path in the container. They are made with the first
+   * container and outlive every one of them.
+   */
+  readonly volumes?: Readonly<Record<string, string>>;
   /** Health check command; `undefined` leaves the image's. */
   readonly healthCheck?: readonly string[];
   readonly memoryMegabytes: number;
@@ -46,8 +55,8 @@ export interface NodeArgs {
   readonly startTimeoutSeconds: number;
   /** Every planned node of the tier, this one included. */
   readonly members: readonly PlannedNode[];
-  /** The planned load balancers, its users. */
-  readonly balancers: readonly PlannedNode[];
+  /** The tier of the load balancers, its users; undefined where there is none. */
+  readonly balancer: PlannedTier | undefined;
   /** Gates that come before this node: the previous node's, or the previous tier's. */
   readonly after: readonly pulumi.Resource[];
 }
@@ -92,6 +101,7 @@ export class Node extends pulumi.ComponentResource {
         ...(command && { command }),
         ...(workload.user && { user: workload.user }),
         hostname: args.planned.key,
+        ...(workload.hosts && { hosts: workload.hosts.map((each) => ({ ...each })) }),
         networkMode: "host",
         restart: "always",
         mustRun: true,
@@ -110,23 +120,41 @@ export class Node extends pulumi.ComponentResource {
         },
         securityOpts: ["no-new-privileges:true"],
         ...(workload.tmpfs && { tmpfs: workload.tmpfs }),
-        volumes: Object.entries(workload.hostFolders ?? {}).map(([hostPath, containerPath]) => ({
-          hostPath,
-          containerPath,
-        })),
+        volumes: [
+          ...Object.entries(workload.hostFolders ?? {}).map(([hostPath, containerPath]) => ({
+            hostPath,
+            containerPath,
+          })),
+          ...Object.entries(workload.machineFolders ?? {}).map(([hostPath, containerPath]) => ({
+            hostPath,
+            containerPath,
+            readOnly: true,
+          })),
+          ...Object.entries(workload.volumes ?? {}).map(([volumeName, containerPath]) => ({
+            volumeName,
+            containerPath,
+          })),
+        ],
         ...(workload.healthCheck && {
           healthcheck: {
             tests: ["CMD", ...workload.healthCheck],
-            interval: "10s",
+            // Each costs the machine a process; in the start period the engine asks every 5 s.
+            interval: "30s",
             timeout: "5s",
             retries: 3,
-            startPeriod: "10s",
+            startPeriod: "30s",
           },
         }),
         memory: workload.memoryMegabytes,
         memorySwap: workload.memoryMegabytes,
         logDriver: "json-file",
-        logOpts: { "max-file": "3", "max-size": "10m" },
+        // A service never waits for its log: on a slow disk lines are lost instead.
+        logOpts: {
+          "max-file": "3",
+          "max-size": "10m",
+          mode: "non-blocking",
+          "max-buffer-size": "4m",
+        },
         stopTimeout: workload.stopTimeoutSeconds,
         destroyGraceSeconds: workload.stopTimeoutSeconds,
         labels: Object.entries({
@@ -163,17 +191,24 @@ export class Node extends pulumi.ComponentResource {
 }
 
 /** The gate's description, as plain data: it is recorded in the stack's state. */
-export function gateSpec(args: NodeArgs): GateSpec {
+export function gateSpec(
+  args: Pick<
+    NodeArgs,
+    "planned" | "service" | "required" | "startTimeoutSeconds" | "members" | "balancer"
+  >,
+): GateSpec {
   const target = ({ key, machine }: PlannedNode) => ({
     node: key,
     machine: { stack: pulumi.getStack(), machine: machine.key, ...machine.ssh },
   });
+  const { nodes: balancers = [], statusPort: port } = args.balancer ?? {};
   return {
     node: args.planned.key,
     service: args.service,
     required: args.required,
     timeoutSeconds: args.startTimeoutSeconds,
     members: args.members.map((node) => ({ ...target(node), address: node.machine.address })),
-    balancers: args.balancers.map(target),
+    balancers:
+      port === undefined ? [] : balancers.map((node) => ({ ...target(node), statusPort: port })),
   };
 }

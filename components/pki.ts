@@ -1,14 +1,27 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
+import { earliestEnd, type CertificateEnd } from "../model/certificate";
+import type { PlannedNode } from "../model/stack";
 
 const hoursPerYear = 8766;
 const renewalHours = 120 * 24;
 
-export interface PkiArgs {
-  /** Addresses that the edge's certificate is valid for. */
-  readonly edgeAddresses: readonly string[];
-  /** DNS names that the edge's certificate is valid for. Default: none. */
-  readonly edgeNames?: readonly string[];
+/** A certificate and its private key, PEM. */
+export interface Leaf {
+  readonly certificatePem: pulumi.Output<string>;
+  /** Secret. */
+  readonly privateKeyPem: pulumi.Output<string>;
+}
+
+/** What a certificate is valid for. */
+export interface Names {
+  readonly names: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+interface LeafSubject extends Names {
+  readonly commonName: string;
+  readonly uses: readonly string[];
 }
 
 /**
@@ -20,16 +33,50 @@ export class Pki extends pulumi.ComponentResource {
 
   /** The authority's certificate, PEM, for clients to trust. */
   readonly caCertificate: pulumi.Output<string>;
-  /** Certificate and private key of the edge in one PEM, secret. */
-  readonly edgePem: pulumi.Output<string>;
+  /** When each certificate ends that was made or told of so far, by its name. */
+  private readonly ends: Record<string, pulumi.Output<string>> = {};
   private readonly ca: { key: tls.PrivateKey; certificate: tls.SelfSignedCert };
 
-  constructor(name: string, args: PkiArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    private readonly name: string,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super(Pki.type, name, {}, opts);
     this.ca = this.authority(`${name}-ca`);
     this.caCertificate = this.ca.certificate.certPem;
-    this.edgePem = this.leaf(`${name}-edge`, "edge", args.edgeAddresses, args.edgeNames ?? []);
     this.registerOutputs({ caCertificate: this.caCertificate });
+  }
+
+  /** Tells of a certificate that comes from elsewhere. */
+  tell(certificate: string, end: Date): void {
+    this.ends[certificate] = pulumi.output(end.toISOString());
+  }
+
+  /** The first of all certificates to end; to be asked when all are made. */
+  firstEnd(): pulumi.Output<CertificateEnd> {
+    return pulumi.all(this.ends).apply(earliestEnd);
+  }
+
+  /** Certificate of what clients connect to. */
+  edge(names: Names): Leaf {
+    return this.leaf(`${this.name}-edge`, {
+      commonName: "edge",
+      ...names,
+      uses: ["server_auth"],
+    });
+  }
+
+  /**
+   * Certificate of a node, as server and as client. It is valid for the node's key and `names`, the
+   * address of its machine, `addresses`, and loopback.
+   */
+  node({ key, machine }: PlannedNode, { names, addresses }: Names): Leaf {
+    return this.leaf(`${this.name}-${key}`, {
+      commonName: key,
+      names: [key, ...names, "localhost"],
+      addresses: [machine.address, ...addresses, "127.0.0.1"],
+      uses: ["server_auth", "client_auth"],
+    });
   }
 
   private authority(name: string): { key: tls.PrivateKey; certificate: tls.SelfSignedCert } {
@@ -51,15 +98,11 @@ export class Pki extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    this.ends[name] = certificate.validityEndTime;
     return { key, certificate };
   }
 
-  private leaf(
-    name: string,
-    commonName: string,
-    addresses: readonly string[],
-    names: readonly string[],
-  ): pulumi.Output<string> {
+  private leaf(name: string, subject: LeafSubject): Leaf {
     const key = new tls.PrivateKey(
       `${name}-key`,
       { algorithm: "ECDSA", ecdsaCurve: "P256" },
@@ -69,9 +112,9 @@ export class Pki extends pulumi.ComponentResource {
       `${name}-request`,
       {
         privateKeyPem: key.privateKeyPem,
-        subject: { commonName },
-        ipAddresses: [...addresses],
-        dnsNames: [...names],
+        subject: { commonName: subject.commonName },
+        ipAddresses: [...subject.addresses],
+        dnsNames: [...subject.names],
       },
       { parent: this },
     );
@@ -83,10 +126,26 @@ export class Pki extends pulumi.ComponentResource {
         caCertPem: this.ca.certificate.certPem,
         validityPeriodHours: hoursPerYear,
         earlyRenewalHours: renewalHours,
-        allowedUses: ["digital_signature", "key_encipherment", "server_auth"],
+        allowedUses: ["digital_signature", "key_encipherment", ...subject.uses],
       },
       { parent: this },
     );
-    return pulumi.secret(pulumi.concat(certificate.certPem, key.privateKeyPem));
+    this.ends[name] = certificate.validityEndTime;
+    return {
+      certificatePem: certificate.certPem,
+      privateKeyPem: pulumi.secret(key.privateKeyPem),
+    };
   }
+}
+
+/** Where a node's certificate, its key and the authority stand in the container. */
+export const tlsFolder = "/etc/holdfast/tls";
+
+/** Files of a node that speaks TLS with other nodes, path -> content. */
+export function tlsFiles(pki: Pki, leaf: Leaf): Record<string, pulumi.Output<string>> {
+  return {
+    [`${tlsFolder}/ca.pem`]: pki.caCertificate,
+    [`${tlsFolder}/node.pem`]: leaf.certificatePem,
+    [`${tlsFolder}/node.key`]: leaf.privateKeyPem,
+  };
 }

@@ -11,8 +11,8 @@ import {
 import path from "node:path";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { buildSync } from "esbuild";
 import { projectRoot } from "../model/rendering";
+import { bundle } from "./bundle";
 
 /** Where images are pushed to by this computer and pulled from by the machines. */
 export interface Registry {
@@ -39,6 +39,8 @@ export interface RoleImageArgs {
   readonly context: string;
   /** TypeScript programs to bundle into the context: file name -> entry point. */
   readonly programs?: Readonly<Record<string, string>>;
+  /** Values of the Dockerfile's arguments: `{ BASE: "debian:trixie-slim" }`. */
+  readonly buildArguments?: Readonly<Record<string, string>>;
   /** Absent for an image that only this computer's engine uses. */
   readonly registry?: Registry;
 }
@@ -60,7 +62,11 @@ export class RoleImage extends pulumi.ComponentResource {
       `${name}-build`,
       {
         name: args.registry ? `${args.registry.push}/${tag}` : tag,
-        build: { context: folder, useLegacyBuilder: true },
+        build: {
+          context: folder,
+          useLegacyBuilder: true,
+          ...(args.buildArguments && { buildArgs: { ...args.buildArguments } }),
+        },
         triggers: { content: hash },
         keepLocally: true,
       },
@@ -105,7 +111,7 @@ function filesBelow(folder: string): string[] {
 
 /**
  * Copies the context and bundles its programs into a folder below `.build/`, and hashes the whole:
- * the image changes with its own files and with nothing else.
+ * the image changes with its own files and arguments and with nothing else.
  */
 function stageContext(args: RoleImageArgs): { folder: string; hash: string } {
   const folder = path.join(".build", "images", args.role);
@@ -125,27 +131,6 @@ function stageContext(args: RoleImageArgs): { folder: string; hash: string } {
     hash.update(`${file}\0${(statSync(at).mode & 0o111) !== 0 ? "x" : "-"}\0`);
     hash.update(readFileSync(at));
   }
+  if (args.buildArguments) hash.update(JSON.stringify(args.buildArguments));
   return { folder, hash: hash.digest("hex").slice(0, 16) };
-}
-
-const bundles = new Map<string, Uint8Array>();
-
-/** The program as one file; roles that share it bundle it once. */
-function bundle(entry: string): Uint8Array {
-  const known = bundles.get(entry);
-  if (known) return known;
-  const { outputFiles } = buildSync({
-    absWorkingDir: projectRoot,
-    entryPoints: [entry],
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "cjs",
-    legalComments: "none",
-    write: false,
-    logLevel: "error",
-  });
-  const contents = outputFiles[0]?.contents ?? new Uint8Array();
-  bundles.set(entry, contents);
-  return contents;
 }

@@ -1,20 +1,37 @@
+import * as command from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Service } from "../model/gate";
 import type { PlannedNode, PlannedTier, StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
 import type { Machines } from "./machines";
-import { Node, type Workload } from "./node";
+import { gateSpec, Node, type NodeArgs, type Workload } from "./node";
 
 export interface RollArgs {
   readonly plan: StackPlan<Tiers>;
   readonly tier: PlannedTier;
   readonly machines: Machines;
   readonly workload: (node: PlannedNode) => Workload;
-  readonly service: Service;
+  /** What must hold beside the node's own word, where it gives one. Default: nothing. */
+  readonly service?: Omit<Service, "statusPort">;
   /** Seconds until a new node must be in service. Default: 60. */
   readonly startTimeoutSeconds?: number;
   /** Gates of the tiers that come before. */
   readonly after: readonly pulumi.Resource[];
+}
+
+/** What all gates of a tier have in common, and what is the node's own. */
+function gateArgs({ plan, tier, service, startTimeoutSeconds }: RollArgs, planned: PlannedNode) {
+  const balancer = Object.values(plan.tiers).find(
+    ({ declaration }) => declaration.vips !== undefined,
+  );
+  return {
+    planned,
+    service: { ...(tier.statusPort !== undefined && { statusPort: tier.statusPort }), ...service },
+    required: tier.declaration.votes ? Math.floor(tier.nodes.length / 2) + 1 : 1,
+    startTimeoutSeconds: startTimeoutSeconds ?? 60,
+    members: tier.nodes,
+    balancer,
+  } satisfies Partial<NodeArgs>;
 }
 
 /**
@@ -22,10 +39,7 @@ export interface RollArgs {
  * `after`. The gate is the only thing between them; no property of one flows into another.
  */
 export function rollOut(parent: pulumi.Resource, args: RollArgs): Node[] {
-  const { plan, tier, machines } = args;
-  const balancer = Object.values(plan.tiers).find(
-    ({ declaration }) => declaration.vips !== undefined,
-  );
+  const { tier, machines } = args;
   const nodes: Node[] = [];
   for (const planned of tier.nodes) {
     const previous = nodes.slice(-1).map(({ gate }) => gate);
@@ -33,15 +47,10 @@ export function rollOut(parent: pulumi.Resource, args: RollArgs): Node[] {
       new Node(
         planned.key,
         {
-          planned,
+          ...gateArgs(args, planned),
           machine: machines.at(planned.machine, previous),
           tier: tier.name,
           workload: args.workload(planned),
-          service: args.service,
-          required: tier.declaration.votes ? Math.floor(tier.nodes.length / 2) + 1 : 1,
-          startTimeoutSeconds: args.startTimeoutSeconds ?? 60,
-          members: tier.nodes,
-          balancers: balancer?.nodes ?? [],
           after: previous.length > 0 ? previous : args.after,
         },
         { parent },
@@ -49,6 +58,30 @@ export function rollOut(parent: pulumi.Resource, args: RollArgs): Node[] {
     );
   }
   return nodes;
+}
+
+/**
+ * The first start of a group, after the gates of all its members: once in the stack's life, so that
+ * a group whose members all lost their data is never taken for a new one.
+ */
+export function formGroup(
+  parent: pulumi.Resource,
+  name: string,
+  args: RollArgs,
+  nodes: readonly Node[],
+): pulumi.Resource {
+  const [first] = args.tier.nodes;
+  if (!first) throw new Error(`${name}: a group needs a member`);
+  return new command.local.Command(
+    name,
+    {
+      create: "node --import tsx operations/runGate.ts form",
+      environment: { HOLDFAST_GATE: JSON.stringify(gateSpec(gateArgs(args, first))) },
+      addPreviousOutputInEnv: false,
+    },
+    // What it waited for may change later; the group is there then.
+    { parent, dependsOn: gatesOf(nodes), ignoreChanges: ["create", "environment"] },
+  );
 }
 
 /** The gates of these nodes, for what comes after them. */

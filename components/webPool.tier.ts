@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { placement, port, type Listener, type TierDeclaration } from "../model/tier";
+import { webDashboard } from "./webPool.dashboard";
 
 const settings = z.strictObject({
   ...placement({ min: 1, max: 9, default: 2 }),
@@ -32,16 +33,18 @@ function listeners(values: WebPoolSettings): readonly Listener[] {
       port: values.port,
       from: ["public"],
       purpose: "requests of clients",
-      balanced: {
-        endpoint: "web",
-        vip: "edge",
-        ports: [
-          { port: values.edgeHttpPort, tls: false },
-          { port: values.edgeHttpsPort, tls: true },
-        ],
-        mode: "http",
-        check: { path: "/readyz" },
-      },
+      balanced: [
+        {
+          endpoint: "web",
+          vip: "edge",
+          ports: [
+            { port: values.edgeHttpPort, tls: false },
+            { port: values.edgeHttpsPort, tls: true },
+          ],
+          mode: "http",
+          check: { path: "/readyz" },
+        },
+      ],
     },
   ];
 }
@@ -55,4 +58,5 @@ export const webPool = {
   settings,
   labHost: 21,
   listeners,
+  dashboard: webDashboard,
 } as const satisfies TierDeclaration<typeof settings>;

@@ -16,6 +16,9 @@ export interface WebPoolArgs {
   readonly after: readonly pulumi.Resource[];
 }
 
+/** A folder in memory for the image's user alone. */
+const ownFolder = "uid=33,gid=33,mode=0750";
+
 /** nginx in front of the application: alike nodes that hold nothing. */
 export class WebPool extends pulumi.ComponentResource {
   static readonly type = "holdfast:index:WebPool";
@@ -42,6 +45,9 @@ export class WebPool extends pulumi.ComponentResource {
       workload: (node) => ({
         image: image.reference,
         files: webPoolFiles(args.plan, node),
+        // Bodies that wait are files, not memory: an upload must not use up the node's limit.
+        volumes: { [`holdfast-${node.key}`]: "/var/lib/nginx" },
+        tmpfs: { "/run/holdfast": ownFolder, "/run/nginx": ownFolder, "/var/log/nginx": ownFolder },
         memoryMegabytes: 256,
         stopTimeoutSeconds: Math.ceil(settings.drainSeconds) + settings.readTimeoutSeconds + 5,
       }),

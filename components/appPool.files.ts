@@ -1,0 +1,43 @@
+import { mysqlEndpoints } from "./mysqlCluster.tier";
+import type { StackPlan } from "../model/stack";
+import type { tiers } from "../tiers";
+
+/** Where the application finds its secrets. */
+export const secretsFolder = "/run/secrets";
+
+/** Accounts with which an application's processes use the database. */
+export type DatabaseUser = "app" | "migration";
+
+/**
+ * Environment that tells an application where the data tiers are, by name. Only what the stack has
+ * is told; secrets are files below `secretsFolder`.
+ */
+export function dataEnvironment(
+  plan: StackPlan<typeof tiers>,
+  user: DatabaseUser,
+): Record<string, string> {
+  const endpoint = (name: string) => {
+    const found = plan.endpoints.find((candidate) => candidate.name === name);
+    return found && `${found.address}:${found.port}`;
+  };
+  const primary = endpoint(mysqlEndpoints.primary);
+  const replicas = endpoint(mysqlEndpoints.replicas);
+  const { sentinelPort, masterName } = plan.settings.redisCache;
+  const sentinels = plan.tiers.redisCache.nodes.map(
+    ({ machine }) => `${machine.address}:${sentinelPort}`,
+  );
+  return {
+    ...(primary &&
+      replicas && {
+        MYSQL_PRIMARY: primary,
+        MYSQL_REPLICAS: replicas,
+        MYSQL_DATABASE: plan.settings.mysqlCluster.database,
+        MYSQL_USER: user,
+      }),
+    ...(sentinels.length > 0 && {
+      REDIS_SENTINELS: sentinels.join(","),
+      REDIS_MASTER: masterName,
+      REDIS_USER: "app",
+    }),
+  };
+}

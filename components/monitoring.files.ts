@@ -1,0 +1,166 @@
+import { stackRules } from "../model/alertsStack";
+import { alertmanagerFiles } from "../model/alertsRouting";
+import { renderTemplate } from "../model/rendering";
+import { edgeUrls, polledPaths, scrapeJobs } from "../model/scrapes";
+import type { Problem } from "../model/settings";
+import { slotSeconds } from "../model/slo";
+import type { PlannedNode, StackPlan } from "../model/stack";
+import type { Tiers } from "../model/tier";
+import type { BlackboxView, MonitoringAgentView, PrometheusView } from "../model/views";
+import type { monitoring } from "./monitoring.tier";
+
+/** The plan of a stack with monitoring. */
+export type MonitoringPlan = StackPlan<Tiers & { readonly monitoring: typeof monitoring }>;
+
+/** Where the nodes keep what must outlive them. */
+export const monitoringVolume = "/var/lib/monitoring";
+
+/** Seconds that an Alertmanager waits for the one before it to have sent; a page must not wait long. */
+const peerTimeoutSeconds = 5;
+
+/** Contradictions between the settings of the monitoring and others. */
+export function monitoringProblems(plan: MonitoringPlan): Problem[] {
+  if (!plan.vips) return [];
+  const balancer = Object.values<StackPlan<Tiers>["tiers"][string]>(plan.tiers).find(
+    ({ declaration }) => declaration.vips !== undefined,
+  );
+  const held = new Set(balancer?.nodes.map(({ machine }) => machine.key));
+  return plan.tiers.monitoring.nodes
+    .filter(({ machine }) => held.has(machine.key))
+    .map(({ key, machine }) => ({
+      key: "holdfast:monitoring.machines",
+      found: `${key} on ${machine.key}`,
+      allowed:
+        "machines without a load balancer, because a probe from there says nothing about clients",
+    }));
+}
+
+/** Prometheus' own address in the stack's network. */
+export function prometheusUrls(plan: MonitoringPlan): readonly string[] {
+  const { prometheusPort } = plan.settings.monitoring;
+  return plan.tiers.monitoring.nodes.map(
+    ({ machine }) => `http://${machine.address}:${prometheusPort}`,
+  );
+}
+
+function prometheusFile(plan: MonitoringPlan, node: PlannedNode, stack: string): string {
+  const settings = plan.settings.monitoring;
+  const monitors = plan.tiers.monitoring.nodes;
+  const view: PrometheusView = {
+    node: node.key,
+    stack,
+    scrapeIntervalSeconds: settings.scrapeIntervalSeconds,
+    slotSeconds,
+    alertmanagers: monitors.map(({ machine }) => `${machine.address}:${settings.alertmanagerPort}`),
+    jobs: scrapeJobs(plan),
+    probes: monitors.flatMap(({ key, machine }) =>
+      edgeUrls(plan, settings.probePath).map((url) => ({
+        prober: `${machine.address}:${settings.blackboxPort}`,
+        monitor: key,
+        url,
+      })),
+    ),
+  };
+  return renderTemplate("prometheus/prometheus.yml.hbs", view);
+}
+
+/** The programs of a node with their arguments; addresses of this machine, never all of them. */
+function agentView(plan: MonitoringPlan, node: PlannedNode): MonitoringAgentView {
+  const settings = plan.settings.monitoring;
+  const { address } = node.machine;
+  const at = (port: number) => `${address}:${port}`;
+  const peers = plan.tiers.monitoring.nodes.filter(({ key }) => key !== node.key);
+  const cluster =
+    peers.length === 0
+      ? ["--cluster.listen-address="]
+      : [
+          `--cluster.listen-address=${at(settings.clusterPort)}`,
+          `--cluster.advertise-address=${at(settings.clusterPort)}`,
+          ...peers.map(
+            ({ machine }) => `--cluster.peer=${machine.address}:${settings.clusterPort}`,
+          ),
+          `--cluster.peer-timeout=${peerTimeoutSeconds}s`,
+        ];
+  return {
+    node: node.key,
+    address,
+    agentPort: settings.agentPort,
+    reader: {
+      port: settings.readerPort,
+      monitors: [node, ...peers].map(
+        ({ machine }) => `http://${machine.address}:${settings.prometheusPort}`,
+      ),
+    },
+    programs: [
+      {
+        name: "prometheus",
+        command: [
+          "prometheus",
+          "--config.file=/etc/holdfast/prometheus.yml",
+          `--storage.tsdb.path=${monitoringVolume}/prometheus`,
+          `--storage.tsdb.retention.time=${settings.retentionDays}d`,
+          `--storage.tsdb.retention.size=${settings.retentionGigabytes}GB`,
+          `--web.listen-address=${at(settings.prometheusPort)}`,
+          `--web.external-url=http://${at(settings.prometheusPort)}/`,
+          "--log.format=json",
+        ],
+        readyUrl: `http://${at(settings.prometheusPort)}/-/ready`,
+      },
+      {
+        name: "alertmanager",
+        command: [
+          "prometheus-alertmanager",
+          "--config.file=/etc/holdfast/alertmanager.yml",
+          `--storage.path=${monitoringVolume}/alertmanager`,
+          `--web.listen-address=${at(settings.alertmanagerPort)}`,
+          `--web.external-url=http://${at(settings.alertmanagerPort)}/`,
+          "--log.format=json",
+          ...cluster,
+        ],
+        readyUrl: `http://${at(settings.alertmanagerPort)}/-/ready`,
+      },
+      {
+        name: "blackbox",
+        command: [
+          "prometheus-blackbox-exporter",
+          "--config.file=/etc/holdfast/blackbox.yml",
+          `--web.listen-address=${at(settings.blackboxPort)}`,
+          "--log.format=json",
+        ],
+        readyUrl: `http://${at(settings.blackboxPort)}/-/healthy`,
+      },
+    ],
+  };
+}
+
+/** Rendered files of a monitoring node without secrets, path -> content. `stack` is its name. */
+export function monitoringFiles(
+  plan: MonitoringPlan,
+  node: PlannedNode,
+  stack: string,
+): Readonly<Record<string, string>> {
+  const { slo, alerting } = plan.settings;
+  const blackbox: BlackboxView = { node: node.key, timeoutSeconds: slotSeconds - 1 };
+  return {
+    "/etc/holdfast/prometheus.yml": prometheusFile(plan, node, stack),
+    "/etc/holdfast/rules.yml": stackRules({
+      plan,
+      slo,
+      runbooks: alerting.runbooks,
+      polledRoutes: polledPaths(plan),
+    }),
+    "/etc/holdfast/alertmanager.yml": alertmanagerFiles(alerting).config,
+    "/etc/holdfast/blackbox.yml": renderTemplate("blackbox/blackbox.yml.hbs", blackbox),
+    "/etc/holdfast/agent.json": `${JSON.stringify(agentView(plan, node), null, 2)}\n`,
+  };
+}
+
+/** Files with secrets, the same for every node, path -> content. */
+export function monitoringSecretFiles(plan: MonitoringPlan): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(alertmanagerFiles(plan.settings.alerting).secrets).map(([name, content]) => [
+      `/run/secrets/${name}`,
+      content,
+    ]),
+  );
+}
