@@ -99,41 +99,58 @@ export function connections(plan: StackPlan<Tiers>): Connection[] {
     }
   };
 
+  const collectors = Object.values(plan.tiers).filter(
+    ({ declaration }) => declaration.collectsMetrics,
+  );
+  /** Metrics are fetched from each node itself, whatever stands in front of it. */
+  const allowCollectors = (tier: PlannedTier, { name, protocol, port, metricsPath }: Listener) => {
+    if (metricsPath === undefined) return;
+    const parties = collectors
+      .filter((collector) => collector !== tier)
+      .flatMap((collector) => collector.nodes.map((node) => partyOf(collector.name, node)));
+    const what = { listener: name, endpoint: undefined, purpose: "metrics" };
+    allow(parties, tier, { protocol, port, ...what });
+  };
+
   for (const tier of Object.values(plan.tiers)) {
     for (const listener of tier.listeners) {
-      const { name, protocol, port, balanced, purpose } = listener;
-      const sources = listener.from.flatMap((source) => partiesOf(plan, tier.name, source));
-      if (!balanced || !balancer) {
-        allow(sources, tier, {
-          protocol,
-          port,
-          listener: name,
-          endpoint: balanced?.endpoint,
-          purpose,
-        });
+      const { name, protocol, port, balanced = [], purpose } = listener;
+      allowCollectors(tier, listener);
+      const parties = (from: readonly Source[]) =>
+        from.flatMap((source) => partiesOf(plan, tier.name, source));
+      const [only] = balanced;
+      if (!only || !balancer) {
+        const endpoint = only?.endpoint;
+        allow(parties(listener.from), tier, { protocol, port, listener: name, endpoint, purpose });
         continue;
       }
-      const { endpoint } = balanced;
-      for (const { port: offered } of balanced.ports) {
-        allow(sources, balancer, {
-          protocol,
-          port: offered,
-          listener: endpoint,
-          endpoint,
-          purpose,
-        });
-      }
+      // Peers mean each other, not whoever the load balancers choose.
+      const peers = parties(listener.from.filter((source) => source === "peers"));
+      allow(peers, tier, { protocol, port, listener: name, endpoint: undefined, purpose });
+      const sources = parties(listener.from.filter((source) => source !== "peers"));
+      // A tier without nodes offers nothing: its ports stay closed on the load balancers too.
+      if (tier.nodes.length === 0) continue;
       const balancers = balancer.nodes.map((node) => partyOf(balancer.name, node));
-      allow(balancers, tier, { protocol, port, listener: name, endpoint, purpose });
-      const check = balanced.check.port;
-      if (check !== undefined && check !== port) {
-        allow(balancers, tier, {
-          protocol: "tcp",
-          port: check,
-          listener: name,
-          endpoint,
-          purpose: `health checks of endpoint ${endpoint}`,
-        });
+      for (const { endpoint, ports, check } of balanced) {
+        for (const { port: offered } of ports) {
+          allow(sources, balancer, {
+            protocol,
+            port: offered,
+            listener: endpoint,
+            endpoint,
+            purpose,
+          });
+        }
+        allow(balancers, tier, { protocol, port, listener: name, endpoint, purpose });
+        if (check.port !== undefined && check.port !== port) {
+          allow(balancers, tier, {
+            protocol: "tcp",
+            port: check.port,
+            listener: name,
+            endpoint,
+            purpose: `health checks of endpoint ${endpoint}`,
+          });
+        }
       }
     }
   }

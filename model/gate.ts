@@ -1,11 +1,15 @@
 /** What decides whether a node is in service, as recorded in its gate. */
 export interface Service {
-  /** `status`: the node's own `status` command says `ready`. */
-  readonly status?: boolean;
+  /** The node says itself that it is ready, on this port of its machine's loopback (`/status`). */
+  readonly statusPort?: number;
+  /** The image's health check passes, for programs that say no more about themselves. */
+  readonly healthCheck?: boolean;
   /** The node answers this path with 200 on its own machine. */
   readonly probe?: { readonly port: number; readonly path: string };
   /** Backends in which every load balancer that answers must have the node UP. */
   readonly backends?: readonly string[];
+  /** Backends of which one is enough: a database member is in that of its role. */
+  readonly oneOfBackends?: readonly string[];
 }
 
 /** A server line of a load balancer. */
@@ -21,8 +25,19 @@ export interface NodeObservation {
   /** False where its machine did not answer. */
   readonly reachable: boolean;
   readonly container:
-    { readonly state: string; readonly restarts: number; readonly exitCode: number } | undefined;
+    | {
+        readonly state: string;
+        readonly restarts: number;
+        readonly exitCode: number;
+        /** What its health check says, where it has one: `healthy`. */
+        readonly health?: string | undefined;
+      }
+    | undefined;
   readonly ready: boolean | undefined;
+  /** The node's own reason for not being ready, where it gives one. */
+  readonly reason?: string | undefined;
+  /** True where it waits for the first start of the group that it belongs to. */
+  readonly forming?: boolean | undefined;
   readonly probe: number | undefined;
 }
 
@@ -62,7 +77,12 @@ export function judge(
       ? out(`its container stopped ${restarts} times, last with exit code ${exitCode}`, true)
       : out(`its container is ${state} (exit code ${exitCode})`);
   }
-  if (service.status && seen.ready !== true) return out("it reports that it is not ready");
+  if (service.healthCheck && seen.container.health !== "healthy") {
+    return out(`its health check says ${seen.container.health ?? "nothing"}`);
+  }
+  if (service.statusPort !== undefined && seen.ready !== true) {
+    return out(`it reports that it is not ready${seen.reason ? `: ${seen.reason}` : ""}`);
+  }
   if (service.probe && seen.probe !== 200) {
     const { path, port } = service.probe;
     return out(
@@ -71,18 +91,46 @@ export function judge(
         : `${path} on port ${port} answers ${seen.probe}`,
     );
   }
-  for (const backend of balancers.length > 0 ? (service.backends ?? []) : []) {
-    const answering = balancers.filter(({ servers }) => servers);
-    if (answering.length === 0) return out("no load balancer answers");
-    for (const balancer of answering) {
-      const line = balancer.servers?.find(
-        (server) => server.backend === backend && server.server === seen.node,
-      );
-      if (!line) return out(`${balancer.node} does not know it in backend ${backend}`);
-      if (line.status !== "UP") return out(`${balancer.node} has it ${line.status} in ${backend}`);
+  if (balancers.length === 0) return { kind: "in service" };
+  const answering = balancers.filter(({ servers }) => servers);
+  const all = service.backends ?? [];
+  const oneOf = service.oneOfBackends ?? [];
+  if (all.length + oneOf.length > 0 && answering.length === 0)
+    return out("no load balancer answers");
+  for (const balancer of answering) {
+    const complaints = all.map((backend) => complaint(seen.node, balancer, backend));
+    const first = complaints.find((text) => text !== undefined);
+    if (first) return out(first);
+    const choices = oneOf.map((backend) => complaint(seen.node, balancer, backend));
+    if (choices.length > 0 && choices.every((text) => text !== undefined)) {
+      return out(choices.join(", "));
     }
   }
   return { kind: "in service" };
+}
+
+/** Why the load balancer does not send the node what comes for that backend, if it does not. */
+function complaint(
+  node: string,
+  { node: balancer, servers }: BalancerObservation,
+  backend: string,
+) {
+  const line = servers?.find((server) => server.backend === backend && server.server === node);
+  if (!line) return `${balancer} does not know it in backend ${backend}`;
+  return line.status === "UP" ? undefined : `${balancer} has it ${line.status} in ${backend}`;
+}
+
+/**
+ * May a member of a group count as made while it waits for the group's first start? Only while no
+ * other member is further: the group is formed once all members are there.
+ */
+export function mayWaitToForm(own: NodeObservation, others: readonly NodeObservation[]): boolean {
+  return (
+    own.forming === true &&
+    others.every(
+      ({ reachable, container, forming }) => !reachable || !container || forming === true,
+    )
+  );
 }
 
 /**

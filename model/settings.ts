@@ -1,18 +1,54 @@
-import type { z } from "zod";
+import { z } from "zod";
+import { alertingSchema, type AlertingSettings } from "./alertsRouting";
 import { machinesSchema, registrySchema } from "./machineSettings";
 import type { MachinesSettings, RegistrySettings } from "./machineSettings";
 import { allowedAt, keysAt } from "./schemaText";
+import { sloSchema, type SloSettings } from "./slo";
 import type { Placement, TierDeclaration, Tiers } from "./tier";
+
+/** Settings under `holdfast:stack`. */
+const stackSchema = z
+  .strictObject({
+    environment: z
+      .enum(["development", "production"])
+      .default("development")
+      .describe(
+        "In `production` an update is refused that makes a single point of failure, runs a container without limits or health check or an image without digest, shows a secret, or opens an undeclared port.",
+      ),
+  })
+  .readonly();
+
+/** Settings under `holdfast:passwords`. */
+const passwordsSchema = z
+  .strictObject({
+    generation: z
+      .int()
+      .min(1)
+      .default(1)
+      .describe("Number of the generated passwords; one more makes new ones and rolls them out."),
+    acceptPrevious: z
+      .boolean()
+      .default(true)
+      .describe("True: services accept the passwords of the generation before, too."),
+  })
+  .readonly();
+
+export type StackSettings = z.output<typeof stackSchema>;
+export type PasswordsSettings = z.output<typeof passwordsSchema>;
 
 /** Settings of a stack, validated and with defaults, by top-level key. */
 export type Settings<T extends Tiers = Tiers> = {
+  readonly stack: StackSettings;
   readonly machines: MachinesSettings;
   readonly registry: RegistrySettings;
+  readonly passwords: PasswordsSettings;
+  readonly slo: SloSettings;
+  readonly alerting: AlertingSettings;
 } & { readonly [K in keyof T]: T[K] extends TierDeclaration<infer S> ? z.output<S> : never };
 
-/** Where the nodes of a tier run, from the settings of any stack. */
+/** Where the nodes of a tier run, from the settings of any stack; none of a tier without placement. */
 export function placementOf(settings: Settings, tier: string): Placement {
-  return settings[tier] as unknown as Placement;
+  return { count: 0, ...(settings[tier] as unknown as Partial<Placement>) };
 }
 
 /** One mistake in the settings. */
@@ -43,20 +79,28 @@ export class SettingsError extends Error {
 /** Schemas by top-level key, in the order in which the reference lists them. */
 export function settingsSchemas(tiers: Tiers): Record<string, z.ZodType> {
   return {
+    stack: stackSchema,
     machines: machinesSchema,
     registry: registrySchema,
+    passwords: passwordsSchema,
+    slo: sloSchema,
+    alerting: alertingSchema,
     ...Object.fromEntries(Object.entries(tiers).map(([name, tier]) => [name, tier.settings])),
   };
 }
 
-const secretKeys = /(^|\.)(privateKey|password|secrets(\..*)?)$/;
+const secretKeys = /(^|\.)(privateKey|password|webhook|deadMansSwitch|secrets(\..*)?)$/;
+
+/** Whether the value at that path of the settings is a secret. */
+export const isSecretKey = (path: readonly PropertyKey[]) =>
+  secretKeys.test(path.map(String).join("."));
 
 const isScalar = (value: unknown) => typeof value !== "object" || value === null;
 
 /** The value as a message shows it: never a secret, never more than a line. */
 function shown(path: readonly PropertyKey[], value: unknown): string {
   if (value === undefined) return "nothing";
-  if (secretKeys.test(path.map(String).join("."))) return "a secret value";
+  if (isSecretKey(path)) return "a secret value";
   if (Array.isArray(value) && !value.every(isScalar)) return "a list of mappings or lists";
   if (!Array.isArray(value) && !isScalar(value)) return "a mapping";
   const text = JSON.stringify(value);
@@ -132,8 +176,9 @@ function problemsOf(name: string, schema: z.ZodType, raw: unknown, error: z.ZodE
       const allowed = issue.issues.map(({ message }) => message).join("; ");
       return [{ key, found: `the key ${JSON.stringify(path.at(-1))}`, allowed }];
     }
-    // A pattern says in words what it allows; everything else follows from the schema.
-    const told = issue.code === "invalid_format" && issue.format === "regex";
+    // A pattern or a rule says in words what it allows; everything else follows from the schema.
+    const told =
+      issue.code === "custom" || (issue.code === "invalid_format" && issue.format === "regex");
     const allowed = told ? issue.message : allowedAt(schema, issue.path);
     return [{ key, found: shown(issue.path, value), allowed }];
   });

@@ -28,6 +28,8 @@ export interface PlannedTier {
   readonly declaration: TierDeclaration;
   readonly nodes: readonly PlannedNode[];
   readonly listeners: readonly Listener[];
+  /** Port on which its nodes tell their own state on their machine's loopback, where they do. */
+  readonly statusPort: number | undefined;
 }
 
 /** What a tier offers to others: one address, whatever stands behind it. */
@@ -95,39 +97,83 @@ function labMachines(
   const { source, interface: device } = settings.machines;
   if (source !== "lab") return new Map();
   const machines = Object.values(tiers).flatMap(({ key: tier, labHost }) =>
-    Array.from({ length: addresses.labHosts.perTier }, (_, index): [string, PlannedMachine] => {
-      const key = `vm-${tier}-${letter(index)}`;
-      const address = addresses.host(network, labHost + index);
-      const ssh = { host: address, port: 22, user: "root" };
-      const common = { hostKey: undefined, interface: device, failureDomain: key };
-      return [key, { key, address, ssh, ...common }];
-    }),
+    Array.from(
+      { length: labHost === undefined ? 0 : addresses.labHosts.perTier },
+      (_, index): [string, PlannedMachine] => {
+        const key = `vm-${tier}-${letter(index)}`;
+        const address = addresses.host(network, (labHost ?? 0) + index);
+        const ssh = { host: address, port: 22, user: "root" };
+        const common = { hostKey: undefined, interface: device, failureDomain: key };
+        return [key, { key, address, ssh, ...common }];
+      },
+    ),
   );
   return new Map(machines);
 }
 
-function plannedTier(
+/** The nodes that the settings place, each on the machine of that key where there is one. */
+function placedNodes(
   settings: Settings,
-  declaration: TierDeclaration,
+  { name, key: tier }: TierDeclaration,
   machineFor: (key: string) => PlannedMachine | undefined,
-): PlannedTier {
-  const { name, key: tier } = declaration;
+): PlannedNode[] {
   const { count, machines } = placementOf(settings, name);
   const nodes = Array.from({ length: count }, (_, index): PlannedNode | undefined => {
     const key = `${tier}-${letter(index)}`;
     const machine = machineFor(machines ? (machines[index] ?? "") : `vm-${key}`);
     return machine && { key, machine };
   });
-  return {
-    name,
-    declaration,
-    nodes: nodes.filter((node) => node !== undefined),
-    listeners: declaration.listeners(settings[name] as never),
-  };
+  return nodes.filter((node) => node !== undefined);
+}
+
+/**
+ * Every tier with its nodes; those on every machine come to where the others are. `without`: tiers
+ * that have none, whatever the settings say.
+ */
+function plannedTiers(
+  tiers: Tiers,
+  settings: Settings,
+  machineFor: (key: string) => PlannedMachine | undefined,
+  without: readonly string[],
+): PlannedTier[] {
+  const declared = Object.values(tiers);
+  const placed = new Map(
+    declared.map((tier) => [tier.name, placedNodes(settings, tier, machineFor)]),
+  );
+  const carrying = new Map(
+    [...placed.values()].flat().map(({ machine }) => [machine.key, machine]),
+  );
+  return declared.map((declaration) => {
+    const { name, key } = declaration;
+    const neighbours = placed.get(declaration.beside?.(settings[name] as never) ?? "") ?? [];
+    const beside = neighbours.map(({ machine }, index) => ({
+      key: `${key}-${letter(index)}`,
+      machine,
+    }));
+    const everywhere = [...carrying.values()].map((machine) => ({
+      key: `${key}-${machine.key}`,
+      machine,
+    }));
+    return {
+      name,
+      declaration,
+      nodes: without.includes(name)
+        ? []
+        : declaration.everyMachine?.(settings)
+          ? everywhere
+          : [...(placed.get(name) ?? []), ...beside],
+      listeners: declaration.listeners(settings[name] as never),
+      statusPort: declaration.statusPort?.(settings[name] as never),
+    };
+  });
 }
 
 /** The plan of what settings make sense, contradictions or not. */
-function drawPlan<T extends Tiers>(tiers: T, typed: Settings<T>): StackPlan<T> {
+function drawPlan<T extends Tiers>(
+  tiers: T,
+  typed: Settings<T>,
+  without: readonly string[] = [],
+): StackPlan<T> {
   const settings = typed as Settings;
   const network = addresses.network(settings.machines.network);
   const own = labMachines(tiers, settings, network);
@@ -137,7 +183,7 @@ function drawPlan<T extends Tiers>(tiers: T, typed: Settings<T>): StackPlan<T> {
     if (machine) machines.set(key, machine);
     return machine;
   };
-  const all = Object.values(tiers).map((tier) => plannedTier(settings, tier, machineFor));
+  const all = plannedTiers(tiers, settings, machineFor, without);
 
   const balancer = all.find(({ declaration }) => declaration.vips !== undefined);
   const inLab = settings.machines.source === "lab";
@@ -162,10 +208,15 @@ function drawPlan<T extends Tiers>(tiers: T, typed: Settings<T>): StackPlan<T> {
 
 /**
  * Plans the stack: machines, nodes, addresses, endpoints and backends, in the tiers' order.
- * Throws a SettingsError naming every contradiction between settings.
+ * Throws a SettingsError naming every contradiction between settings. `without`: settings names of
+ * tiers that the stack goes without, whatever the settings say.
  */
-export function planStack<T extends Tiers>(tiers: T, settings: Settings<T>): StackPlan<T> {
-  const plan = drawPlan(tiers, settings);
+export function planStack<T extends Tiers>(
+  tiers: T,
+  settings: Settings<T>,
+  without: readonly string[] = [],
+): StackPlan<T> {
+  const plan = drawPlan(tiers, settings, without);
   const problems = contradictions(plan);
   if (problems.length > 0) throw new SettingsError(problems);
   return plan;
@@ -193,21 +244,21 @@ function contradictionsAmong(tiers: Tiers, values: Readonly<Record<string, unkno
 }
 
 function backendsOf(tier: PlannedTier, vips: StackPlan["vips"]): Backend[] {
-  return tier.listeners.flatMap(({ balanced, port }) =>
-    balanced && port !== undefined
-      ? [
-          {
-            ...balanced,
-            tier: tier.name,
-            address: vips?.[balanced.vip] ?? tier.nodes[0]?.machine.address ?? "",
-            servers: tier.nodes.map(({ key, machine }) => ({
-              name: key,
-              address: machine.address,
-              port,
-            })),
-          },
-        ]
-      : [],
+  const [first] = tier.nodes;
+  if (!first) return [];
+  return tier.listeners.flatMap(({ balanced = [], port }) =>
+    port === undefined
+      ? []
+      : balanced.map((offer) => ({
+          ...offer,
+          tier: tier.name,
+          address: vips?.[offer.vip] ?? first.machine.address,
+          servers: tier.nodes.map(({ key, machine }) => ({
+            name: key,
+            address: machine.address,
+            port,
+          })),
+        })),
   );
 }
 

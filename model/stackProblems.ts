@@ -26,6 +26,7 @@ export function contradictions(plan: Plan): Problem[] {
     ...(balancer ? balancingProblems(plan, balancer) : []),
     ...listenerPortProblems(plan),
     ...(balancer ? endpointPortProblems(plan, balancer) : []),
+    ...tiersOf(plan).flatMap(({ declaration }) => declaration.problems?.(plan) ?? []),
   ];
 }
 
@@ -166,6 +167,7 @@ function placementProblems(plan: Plan): Problem[] {
 
 function isLabMachine(plan: Plan, machine: string): boolean {
   return tiersOf(plan).some(({ declaration }) => {
+    if (declaration.labHost === undefined) return false;
     const prefix = `vm-${declaration.key}-`;
     const index = machine.charCodeAt(prefix.length) - "a".charCodeAt(0);
     return (
@@ -297,10 +299,10 @@ function vipProblems(
 function consumerProblems(plan: Plan, balancer: PlannedTier): Problem[] {
   const held = new Set(balancer.nodes.map(({ machine }) => machine.key));
   const consumers = new Set(
-    tiersOf(plan).flatMap(({ name, listeners }) =>
+    tiersOf(plan).flatMap(({ listeners }) =>
       listeners
-        .filter(({ balanced }) => balanced)
-        .flatMap(({ from }) => from.map((source) => (source === "peers" ? name : source))),
+        .filter(({ balanced = [] }) => balanced.length > 0)
+        .flatMap(({ from }) => from.filter((source) => source !== "peers")),
     ),
   );
   return tiersOf(plan)

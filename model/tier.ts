@@ -1,8 +1,14 @@
 import { z } from "zod";
+import type { Alert } from "./alerts";
+import type { DashboardDeclaration } from "./dashboards";
+import type { FollowedMetric } from "./metrics";
+import type { Problem, Settings } from "./settings";
+import type { StackPlan } from "./stack";
 
 /**
  * Who may open connections to a listener: anyone (`public`), the operator (`admin`), the other
- * nodes of the same tier (`peers`), or the nodes of the tier with that settings name.
+ * nodes of the same tier (`peers`, past any load balancer), or the nodes of the tier with that
+ * settings name.
  */
 export type Source = "public" | "admin" | "peers" | (string & {});
 
@@ -19,6 +25,8 @@ export interface Balanced {
   readonly check: { readonly path: string; readonly port?: number };
   /** True where a server that left service must not keep its open sessions (a demoted database). */
   readonly cutSessionsWhenDown?: boolean;
+  /** Endpoint whose servers take the connections while none of this one's is in service. */
+  readonly fallback?: string;
 }
 
 /** A port, or an IP protocol, on which every node of a tier accepts connections. */
@@ -32,7 +40,10 @@ export interface Listener {
   readonly purpose: string;
   /** Path of the Prometheus metrics, where the listener offers them. */
   readonly metricsPath?: string;
-  readonly balanced?: Balanced;
+  /** Other paths that machines ask for all the time; they tell nothing about users. */
+  readonly polledPaths?: readonly string[];
+  /** Endpoints under which the load balancers offer it. */
+  readonly balanced?: readonly Balanced[];
 }
 
 /** What users lose when the tier is gone. */
@@ -50,8 +61,8 @@ export interface Placement {
   readonly machines?: readonly string[] | undefined;
 }
 
-/** A zod object whose values hold a placement. */
-export type TierSchema = z.ZodType<Placement> & z.ZodObject;
+/** A zod object whose values hold a placement, unless the tier is on every machine. */
+export type TierSchema = z.ZodType<Partial<Placement>> & z.ZodObject;
 
 /**
  * All that shared code knows of a tier. It is folded into the settings reference, the firewall,
@@ -66,16 +77,48 @@ export interface TierDeclaration<S extends TierSchema = TierSchema> {
   readonly summary: string;
   readonly serviceClass: ServiceClass;
   readonly settings: S;
-  /** Last octet of the first node's lab machine; a tier has ten. */
-  readonly labHost: number;
+  /** Last octet of the first node's lab machine; a tier has ten. Absent where it has none of its own. */
+  readonly labHost?: number;
+  /**
+   * For a tier without a placement: whether every machine that carries nodes of others carries one
+   * of its own, too, called `<key>-<machine>`. What it does is for its machine alone.
+   */
+  everyMachine?(settings: Settings): boolean;
+  /**
+   * For a tier without a placement: settings name of the tier beside whose nodes its own stand, one
+   * beside each on the same machine; undefined where it has none.
+   */
+  beside?(settings: z.output<S>): string | undefined;
+  /**
+   * The image of others that the nodes' own is made from, for a tier without which a stack is whole:
+   * where this computer cannot have it the stack goes without the tier, unless it is required.
+   * Settings `wanted` and `image` of the tier say so.
+   */
+  optionalImage?(settings: z.output<S>): { readonly name: string; readonly required: boolean };
+  /** True where the nodes fetch the metrics of every listener that has some. */
+  readonly collectsMetrics?: boolean;
   /** True where nodes vote, so that an even number of them is a mistake. */
   readonly votes?: boolean;
+  /** True where the nodes keep data that nothing else holds: losing all of them loses it. */
+  readonly holdsData?: boolean;
+  /** What softens the loss of the whole tier, one sentence for people. */
+  readonly withoutIt?: string;
   /**
    * The virtual addresses that the tier's nodes hold, for the one tier that does. `host(n)` is the
    * n-th address of the lab's network, or undefined in an inventory.
    */
   vips?(settings: z.output<S>, host: (n: number) => string | undefined): VirtualAddresses;
   listeners(settings: z.output<S>): readonly Listener[];
+  /** What its listeners tell that is worth following; the list for people is made from it. */
+  readonly metrics?: readonly FollowedMetric[];
+  /** What is to be told when the tier does not do its work; see alertsStack.ts. */
+  alerts?(settings: z.output<S>): readonly Alert[];
+  /** Port on which a node tells its own state to its machine (`/status`), where it does. */
+  statusPort?(settings: z.output<S>): number;
+  /** What people see of it; see dashboards.ts. */
+  readonly dashboard?: DashboardDeclaration<z.output<S>>;
+  /** Contradictions between the tier's settings and others that it alone knows of. */
+  problems?(plan: StackPlan): readonly Problem[];
 }
 
 /** Every declared tier by settings name. */

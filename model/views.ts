@@ -11,8 +11,6 @@ export interface HaproxyServer {
   readonly port: number;
   /** Port of the active check where it is not the server's own; else null. */
   readonly checkPort: number | null;
-  /** Gets connections only while no other server is in service. */
-  readonly backup: boolean;
 }
 
 /** A balanced endpoint: a frontend on a virtual address and the backend of its servers. */
@@ -29,11 +27,17 @@ export interface HaproxyService {
     /** True: TLS ends here, with HTTP/2, using the edge certificate. */
     readonly tls: boolean;
   }[];
+  /** Port of TLS that requests without it are sent to, as a URL has it: empty or `:8443`. Null: none. */
+  readonly redirectPort: { readonly suffix: string } | null;
   /** Active check: 2xx means in service, 404 means finish what you have, all else out. */
   readonly checkPath: string;
+  /** Service whose servers take the connections while none of this one's is UP; else null. */
+  readonly fallback: string | null;
   /** True: sessions to a server that leaves service are cut at once. */
   readonly cutSessionsWhenDown: boolean;
   readonly servers: readonly HaproxyServer[];
+  /** True: while none of the servers passes its check all of them are asked. */
+  readonly askUnchecked: boolean;
 }
 
 /** `configs/haproxy/haproxy.cfg.hbs` */
@@ -44,7 +48,19 @@ export interface HaproxyView {
   readonly address: string;
   /** Port of `/stats` and `/metrics` on the machine's own address. */
   readonly statusPort: number;
+  /** Connections of clients. */
   readonly maxConnections: number;
+  /** Connections of clients and of tiers to endpoints. */
+  readonly totalConnections: number;
+  /** Connections of one client address. */
+  readonly connectionsPerClient: number;
+  /** Requests of one client address in `clientWindowSeconds`. */
+  readonly requestsPerClient: number;
+  readonly clientWindowSeconds: number;
+  /** Largest header of a client's request in bytes, all fields together. */
+  readonly maxHeaderBytes: number;
+  /** Seconds that browsers are told to use nothing but HTTPS; 0: not told. */
+  readonly hstsSeconds: number;
   /** Largest announced request body in bytes. */
   readonly maxBodyBytes: number;
   readonly requestTimeoutSeconds: number;
@@ -108,7 +124,10 @@ export interface LoadBalancerSupervisorView {
   readonly address: string;
   readonly peer: string | null;
   readonly heartbeatPort: number;
+  /** Port of HAProxy's statistics. */
   readonly statusPort: number;
+  /** Port on which the supervisor itself tells the node's state. */
+  readonly supervisorPort: number;
   readonly virtualAddresses: readonly string[];
   /** Seconds between the hand-over and the soft stop: kept-alive clients are told to reconnect. */
   readonly closeSeconds: number;
@@ -126,3 +145,213 @@ export interface WebSupervisorView {
 }
 
 export type SupervisorView = LoadBalancerSupervisorView | WebSupervisorView;
+
+/** `configs/mysql/mysqld.cnf.hbs` */
+export interface MysqldView {
+  readonly node: string;
+  /** Address of its machine, in which the group knows the member. */
+  readonly address: string;
+  readonly port: number;
+  /** Number that no other member has; also the binary logs' `server_id`. */
+  readonly serverId: number;
+  /** UUID of the group, the same for every member. */
+  readonly groupName: string;
+  /** `address:port` of every member. */
+  readonly seeds: readonly string[];
+  readonly maxConnections: number;
+  readonly bufferPoolMegabytes: number;
+  /** Seconds that binary logs are kept. */
+  readonly binaryLogSeconds: number;
+}
+
+/** `/etc/holdfast/agent.json` of a MySQL node. */
+export interface MysqlAgentView {
+  readonly node: string;
+  readonly address: string;
+  /** Port of mysqld. */
+  readonly port: number;
+  /** Port of the agent's health checks, metrics and report to its peers. */
+  readonly agentPort: number;
+  readonly groupName: string;
+  /** Every member, this one included, in the order of their keys. */
+  readonly members: readonly { readonly node: string; readonly address: string }[];
+  /** Transactions waiting to be applied from which a replica gets no more reads. */
+  readonly maxApplyQueue: number;
+  /** Seconds that a stopping member waits for sessions to end. */
+  readonly drainSeconds: number;
+}
+
+/** An account of the database as the primary's agent keeps it. */
+export interface MysqlAccount {
+  readonly name: string;
+  /** Passwords that are accepted: the current one, then the one before it, if any. */
+  readonly passwords: readonly string[];
+  /** What may stand after GRANT, such as "SELECT, INSERT ON `app`.*". */
+  readonly grants: readonly string[];
+}
+
+/** `/etc/holdfast/accounts.json` of a MySQL node. Secret. */
+export interface MysqlAccounts {
+  /** Rises with every rotation; a primary does not take back what a newer member has. Default 0. */
+  readonly generation: number;
+  /** The application's database, created where it is missing. */
+  readonly database: string;
+  /** Account with which members replicate and clone from each other. */
+  readonly replication: MysqlAccount;
+  readonly accounts: readonly MysqlAccount[];
+}
+
+/** `configs/redis/redis.conf.hbs` */
+export interface RedisView {
+  readonly node: string;
+  readonly address: string;
+  readonly port: number;
+  readonly maxMemoryMegabytes: number;
+}
+
+/** `configs/redis/sentinel.conf.hbs` */
+export interface SentinelView {
+  readonly node: string;
+  readonly address: string;
+  readonly port: number;
+  /** Name of the master that Sentinel watches. */
+  readonly masterName: string;
+  /** The master of the very first start. */
+  readonly firstMaster: { readonly address: string; readonly port: number };
+  readonly quorum: number;
+}
+
+/** `/etc/holdfast/agent.json` of a Redis node. */
+export interface RedisAgentView {
+  readonly node: string;
+  readonly address: string;
+  readonly port: number;
+  readonly sentinelPort: number;
+  /** Port of health and metrics. */
+  readonly agentPort: number;
+  readonly masterName: string;
+  readonly quorum: number;
+  /** Every member, this one included, in the order of their keys; the first is master at the very first start. */
+  readonly members: readonly { readonly node: string; readonly address: string }[];
+  /** Seconds that a stopping master may take to hand over. */
+  readonly drainSeconds: number;
+}
+
+/** `/etc/holdfast/agent.json` of the backup node. */
+export interface BackupAgentView {
+  readonly node: string;
+  readonly address: string;
+  /** Port of health and metrics. */
+  readonly agentPort: number;
+  /** The application's database. */
+  readonly database: string;
+  /** Endpoint of the primary: binary logs, and what a restore writes. */
+  readonly primary: { readonly host: string; readonly port: number };
+  /** Endpoint of the replicas: full backups. */
+  readonly replicas: { readonly host: string; readonly port: number };
+  /** Number by which database servers tell its reader from their replicas. */
+  readonly serverId: number;
+  /** Where the stack's backups are, as restic names it; its repositories are below. */
+  readonly store: string;
+  /** Authority of the store's certificate, null where the system's are good. */
+  readonly storeAuthority: string | null;
+  /** When full backups are taken, as cron writes it, in UTC. */
+  readonly schedule: string;
+  readonly retentionDays: number;
+}
+
+/** `/etc/holdfast/secrets.json` of the backup node. Secret. */
+export interface BackupSecrets {
+  /** Password of the database account that reads. */
+  readonly backup: string;
+  /** Password of the database account that a restore uses. */
+  readonly restore: string;
+  readonly store: {
+    /** Key of the encryption. Without it the backups are lost. */
+    readonly password: string;
+    /** Environment of restic, with what opens the store. */
+    readonly environment: Readonly<Record<string, string>>;
+  };
+}
+
+/** `configs/prometheus/prometheus.yml.hbs` */
+export interface PrometheusView {
+  readonly node: string;
+  /** Name of the stack, a label of every alert. */
+  readonly stack: string;
+  readonly scrapeIntervalSeconds: number;
+  /** Seconds between two evaluations of the rules, and between two probes. */
+  readonly slotSeconds: number;
+  /** `address:port` of every Alertmanager. */
+  readonly alertmanagers: readonly string[];
+  readonly jobs: readonly {
+    readonly job: string;
+    readonly path: string;
+    readonly targets: readonly {
+      readonly target: string;
+      readonly tier: string;
+      readonly node: string;
+      readonly machine: string;
+    }[];
+  }[];
+  readonly probes: readonly {
+    /** `address:port` of the exporter that probes. */
+    readonly prober: string;
+    /** Key of its node. */
+    readonly monitor: string;
+    readonly url: string;
+  }[];
+}
+
+/** `configs/blackbox/blackbox.yml.hbs` */
+export interface BlackboxView {
+  readonly node: string;
+  readonly timeoutSeconds: number;
+}
+
+/** `configs/grafana/grafana.ini.hbs` */
+export interface GrafanaView {
+  readonly node: string;
+  readonly address: string;
+  readonly port: number;
+  /** Its own address, as browsers have it: `https://10.77.0.61:3000/`. */
+  readonly url: string;
+  /** File of the dashboard that is shown first. */
+  readonly homeDashboard: string;
+}
+
+/** `configs/grafana/datasources.yml.hbs` */
+export interface GrafanaDataSourceView {
+  readonly uid: string;
+  readonly type: string;
+  readonly url: string;
+  readonly scrapeIntervalSeconds: number;
+}
+
+/** `configs/grafana/dashboards.yml.hbs` */
+export interface GrafanaDashboardsView {
+  /** Folder with the dashboards' files. */
+  readonly folder: string;
+}
+
+/** `/etc/holdfast/agent.json` of a monitoring node. */
+export interface MonitoringAgentView {
+  readonly node: string;
+  readonly address: string;
+  /** Port of health and metrics. */
+  readonly agentPort: number;
+  /** Queries answered out of what all Prometheus have recorded. */
+  readonly reader: {
+    readonly port: number;
+    /** Addresses of them, such as `http://10.77.0.61:9090`, the node's own first. */
+    readonly monitors: readonly string[];
+  };
+  /** In the order in which they are stopped. */
+  readonly programs: readonly {
+    readonly name: string;
+    /** Program and arguments. */
+    readonly command: readonly string[];
+    /** Answers 200 when it is ready. */
+    readonly readyUrl: string;
+  }[];
+}

@@ -1,0 +1,3 @@
+// Pulumi loads policy packs as CommonJS; tsx makes TypeScript of it without a build.
+require("tsx/cjs");
+require("./pack.ts");
