@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline/promises";
 import { execa } from "execa";
-import { parse } from "yaml";
+import { metricsFolder } from "../model/deployMarkers";
 import { firewallRemoveScript } from "../model/firewall";
 import { runIfProgram, say, variable, words } from "./command";
+import { backupKeyOf, keepBackupKey } from "./backupKeys";
 import { labelled, mustDocker } from "./engine";
 import { goingDownFile } from "./gate";
 import {
@@ -17,20 +18,10 @@ import {
   stackFromEnvironment,
   type Stack,
 } from "./pulumi";
+import { configuredSource, settingsOf } from "./settingsFile";
 import { settle } from "./settle";
 import { ssh, sshFolder, type SshTarget } from "./ssh";
 import { deployedCount, deployedMachines, sourceOf, type StackState } from "./stackState";
-
-/** The source of machines that a settings file names; `lab` where it says nothing. */
-export function configuredSource(text: string): "lab" | "inventory" {
-  const file = parse(text) as { config?: Record<string, unknown> } | null;
-  const machines = file?.config?.["holdfast:machines"];
-  const source =
-    typeof machines === "object" && machines !== null && "source" in machines
-      ? machines.source
-      : undefined;
-  return source === "inventory" ? "inventory" : "lab";
-}
 
 /** Ends the shared SSH connections of the stack and removes its keys. */
 async function removeSshFiles(stack: string): Promise<void> {
@@ -125,6 +116,7 @@ async function leaveMachine(machine: SshTarget, addresses: readonly string[]): P
   const script = [
     firewallRemoveScript(),
     "nft delete table ip holdfast_second_chance 2>/dev/null || true",
+    `rm -rf ${metricsFolder}`,
     ...addresses.map((address) => `ip address del ${address}/32 dev lo 2>/dev/null || true`),
     "",
   ].join("\n");
@@ -168,10 +160,9 @@ async function main(): Promise<void> {
   } catch (error) {
     damage = error instanceof Error ? error : new Error(String(error));
   }
-  const configured = existsSync(stack.configFile)
-    ? configuredSource(readFileSync(stack.configFile, "utf8"))
-    : "lab";
-  const source = (state && sourceOf(state)) ?? configured;
+  const source = (state && sourceOf(state)) ?? configuredSource(settingsOf(stack.configFile));
+  const key = state && deployedCount(state) > 0 ? await backupKeyOf(stack.reference) : undefined;
+  if (key) keepBackupKey(key, Date.now()).forEach(say);
   if (source === "inventory") {
     if (damage) throw damage;
     await takeInventoryDown(stack, state, args);

@@ -6,6 +6,13 @@ interface EngineEvent {
     readonly message: string;
     readonly severity: string;
   };
+  readonly policyEvent?: {
+    readonly resourceUrn?: string;
+    /** The policy's description, a line break, and what is wrong. */
+    readonly message: string;
+    readonly policyName: string;
+    readonly enforcementLevel: string;
+  };
 }
 
 /** Lines that say that something failed but not what. */
@@ -30,12 +37,20 @@ function plain(message: string): string {
     .trim();
 }
 
+/** What a policy refuses. */
+function refusal({ policyEvent }: EngineEvent): string[] {
+  if (policyEvent?.enforcementLevel !== "mandatory") return [];
+  const [description = "", ...rest] = policyEvent.message.trim().split("\n");
+  return [`policy ${policyEvent.policyName}: ${rest.join("\n") || description}`];
+}
+
 /**
  * Why an update failed, from the engine's event log (one JSON object a line): each message once,
  * with the resource it is about, program stack traces left out.
  */
 export function failureReasons(eventLog: string): string[] {
   const reasons = eventLog.split("\n").flatMap((line) => {
+    if (line.includes('"policyEvent"')) return refusal(JSON.parse(line) as EngineEvent);
     if (!line.includes('"diagnosticEvent"')) return [];
     const { diagnosticEvent } = JSON.parse(line) as EngineEvent;
     if (diagnosticEvent?.severity !== "error") return [];

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createInterface } from "node:readline/promises";
 import { execa } from "execa";
 import { choice, runIfProgram, say, variable } from "./command";
+import { leaveMarker } from "./deployMarkers";
 import { mustDocker } from "./engine";
 import { awaitInService, guard, type GateSpec } from "./gate";
 import { requireState, stackFromEnvironment, type Stack } from "./pulumi";
@@ -47,9 +48,11 @@ export function workFrom(
   );
 }
 
-/** Nodes that are the only one of their tier: stopping one stops the tier. */
+/** Nodes that are the only one of their tier and needed: stopping one stops the tier. */
 export function onlyMembers(specs: readonly GateSpec[]): string[] {
-  return specs.filter(({ members }) => members.length === 1).map(({ node }) => node);
+  return specs
+    .filter(({ members, required }) => members.length === 1 && required > 0)
+    .map(({ node }) => node);
 }
 
 /** Stops a node's container, which leaves service by itself before it exits. */
@@ -146,12 +149,17 @@ async function doWork(
 async function bringBack(target: SshTarget, specs: readonly GateSpec[]): Promise<void> {
   await disconnect(target);
   await awaitEngine(target, 60);
-  for (const spec of specs) {
-    say(`starting ${spec.node}`);
-    await mustDocker(target, ["start", spec.node]);
-    await awaitInService(spec);
-    say(`${spec.node} is in service`);
+  const problems: string[] = [];
+  const note = (error: unknown) => problems.push(error instanceof Error ? error.message : "");
+  // All of them before one is waited for: what one lacks keeps no other out of service.
+  for (const { node } of specs) {
+    say(`starting ${node}`);
+    await mustDocker(target, ["start", node]).catch(note);
   }
+  for (const spec of specs) {
+    await awaitInService(spec).then(() => say(`${spec.node} is in service`), note);
+  }
+  if (problems.length > 0) throw new Error(problems.join("\n"));
 }
 
 /**
@@ -179,12 +187,14 @@ async function maintain(
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, onSignal);
   const touched: GateSpec[] = [];
+  const started = Math.floor(Date.now() / 1000);
   let failure: unknown;
   try {
     // Users before what they use, as in a removal.
     for (const spec of [...specs].reverse()) {
       stopping.signal.throwIfAborted();
       await guard(spec);
+      if (touched.length === 0) await leaveMarker(state, { started, finished: undefined });
       touched.unshift(spec);
       await drain(state, spec);
     }
@@ -208,6 +218,9 @@ async function maintain(
         ].join("\n"),
       );
     }
+  }
+  if (touched.length > 0) {
+    await leaveMarker(state, { started, finished: Math.floor(Date.now() / 1000) });
   }
   for (const signal of signals) process.off(signal, onSignal);
   if (failure instanceof Error) throw failure;

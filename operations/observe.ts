@@ -7,25 +7,49 @@ export interface NodeTarget {
   readonly machine: SshTarget;
 }
 
+/** Where a load balancer is, and the port on which it tells its servers. */
+export interface BalancerTarget extends NodeTarget {
+  readonly statusPort: number;
+}
+
 interface Status {
   readonly ready: boolean;
+  readonly reason?: string;
+  readonly forming?: boolean;
   readonly draining?: boolean;
   readonly servers?: readonly ServerState[];
 }
 
-/** Bash on the machine that prints the status code of a GET, or nothing; machines may lack curl. */
-function probeScript(address: string, port: number, path: string): string {
-  return `timeout 3 bash -c 'exec 3<>/dev/tcp/${address}/${port} && printf "GET ${path} HTTP/1.0\\r\\nHost: ${address}\\r\\n\\r\\n" >&3 && read -r _ code _ <&3 && echo "$code"' 2>/dev/null`;
+interface HttpAnswer {
+  readonly code: number;
+  readonly body: string;
 }
 
-/** The node's own `status` report, or undefined where it has none or does not answer. */
-async function statusOf({ node, machine }: NodeTarget): Promise<Status | undefined> {
-  const { exitCode, stdout } = await ssh(machine, `timeout 5 docker exec ${node} status`, {
-    timeoutSeconds: 10,
-  });
-  if (exitCode !== 0) return undefined;
+/**
+ * A GET asked from the machine itself, or undefined where nothing answers. By means of bash: machines
+ * may lack curl, and a program started in the container would cost those it serves more.
+ */
+async function get(
+  machine: SshTarget,
+  address: string,
+  port: number,
+  path: string,
+): Promise<HttpAnswer | undefined> {
+  const { stdout } = await ssh(
+    machine,
+    `timeout 3 bash -c 'exec 3<>/dev/tcp/${address}/${port} && printf "GET ${path} HTTP/1.0\\r\\nHost: ${address}\\r\\nConnection: close\\r\\n\\r\\n" >&3 && head -c 65536 <&3' 2>/dev/null`,
+    { timeoutSeconds: 10 },
+  );
+  const [head = "", ...body] = stdout.split("\r\n\r\n");
+  const code = /^HTTP\/1\.[01] (\d{3}) /.exec(head)?.[1];
+  return code === undefined ? undefined : { code: Number(code), body: body.join("\r\n\r\n") };
+}
+
+/** The node's own report, or undefined where it does not answer. */
+async function statusOf(machine: SshTarget, port: number): Promise<Status | undefined> {
+  const answer = await get(machine, "127.0.0.1", port, "/status");
   try {
-    return JSON.parse(stdout) as Status;
+    return answer?.code === 200 ? (JSON.parse(answer.body) as Status) : undefined;
   } catch {
     return undefined;
   }
@@ -37,36 +61,40 @@ export async function observeNode(
   service: Service,
 ): Promise<NodeObservation> {
   const { node, machine, address } = target;
-  const { exitCode, stdout } = await ssh(
-    machine,
-    `docker inspect -f '{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}' ${node}`,
-    { timeoutSeconds: 10 },
-  );
-  const [state, restarts, code] = stdout.trim().split(" ");
+  const { statusPort, probe } = service;
+  const [{ exitCode, stdout }, status, answer] = await Promise.all([
+    ssh(
+      machine,
+      `docker inspect -f '{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}{{with .State.Health}} {{.Status}}{{end}}' ${node}`,
+      { timeoutSeconds: 10 },
+    ),
+    statusPort === undefined ? undefined : statusOf(machine, statusPort),
+    probe && get(machine, address, probe.port, probe.path),
+  ]);
+  const [state, restarts, code, health] = stdout.trim().split(" ");
   const container =
     exitCode === 0 && state
-      ? { state, restarts: Number(restarts), exitCode: Number(code) }
+      ? { state, restarts: Number(restarts), exitCode: Number(code), health }
       : undefined;
-  const running = container?.state === "running";
-  const [status, probe] = await Promise.all([
-    running && service.status ? statusOf(target) : undefined,
-    running && service.probe
-      ? ssh(machine, probeScript(address, service.probe.port, service.probe.path))
-      : undefined,
-  ]);
   return {
     node,
     reachable: exitCode !== 255,
     container,
     ready: status?.ready,
-    probe: probe?.stdout.trim() ? Number(probe.stdout.trim()) : undefined,
+    reason: status?.reason,
+    forming: status?.forming,
+    probe: answer?.code,
   };
 }
 
 /** Asks a load balancer for its servers. One that is leaving service is no longer a user of any. */
-export async function observeBalancer(target: NodeTarget): Promise<BalancerObservation> {
-  const status = await statusOf(target);
-  return { node: target.node, servers: status?.draining ? undefined : status?.servers };
+export async function observeBalancer({
+  node,
+  machine,
+  statusPort,
+}: BalancerTarget): Promise<BalancerObservation> {
+  const status = await statusOf(machine, statusPort);
+  return { node, servers: status?.draining ? undefined : status?.servers };
 }
 
 /** The last lines a node logged, for messages. */

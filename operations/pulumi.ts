@@ -7,6 +7,8 @@ import { parseSettings, type Settings } from "../model/settings";
 import { tiers } from "../tiers";
 import { say, variable } from "./command";
 import { failureReasons, remedies } from "./failure";
+import { yieldProcessor, yieldSession } from "./priority";
+import { configuredSource, settingsOf } from "./settingsFile";
 import { allStale, type Lock, type StackState } from "./stackState";
 
 /** A stack as named on the command line. */
@@ -157,6 +159,12 @@ export async function readSettings(stack: Stack): Promise<Settings<typeof tiers>
   );
 }
 
+/** Arguments that have a production stack judged by the policy pack; none for others. */
+export function policyArguments({ configFile }: Stack): string[] {
+  const { environment } = (settingsOf(configFile)["stack"] ?? {}) as { environment?: unknown };
+  return environment === "production" ? ["--policy-pack", path.join(projectRoot, "policy")] : [];
+}
+
 /** Resources of every stack of this project, by stack, as far as the backend answers. */
 export async function resourceCounts(): Promise<ReadonlyMap<string, number>> {
   const stdout = await mustPulumi(["stack", "ls", "--json"]);
@@ -166,6 +174,15 @@ export async function resourceCounts(): Promise<ReadonlyMap<string, number>> {
 
 /** Thrown when the operator pressed Ctrl-C and Pulumi stopped in an orderly way. */
 export class Interrupted extends Error {}
+
+const eventsFile = ({ name }: Stack, command: string) =>
+  path.join(projectRoot, ".build", "events", `${name}-${command}.json`);
+
+/** The engine's events of the last run of that command: one JSON object a line; empty without any. */
+export function engineEvents(stack: Stack, command: "up" | "preview" | "destroy"): string {
+  const file = eventsFile(stack, command);
+  return existsSync(file) ? readFileSync(file, "utf8") : "";
+}
 
 /** Signals pass to Pulumi at most once in this time: a terminal and make may both send one. */
 const signalPauseMs = 1000;
@@ -179,11 +196,13 @@ export async function runPulumi(
   stack: Stack,
   args: readonly string[],
 ): Promise<void> {
-  const folder = path.join(projectRoot, ".build", "events");
-  mkdirSync(folder, { recursive: true });
-  const events = path.join(folder, `${stack.name}-${command}.json`);
+  const events = eventsFile(stack, command);
+  mkdirSync(path.dirname(events), { recursive: true });
   rmSync(events, { force: true });
 
+  // The lab's machines are on this computer, and serve while it works: they come first.
+  const shared = configuredSource(settingsOf(stack.configFile)) === "lab";
+  if (shared) yieldProcessor();
   const child = execa(
     "pulumi",
     [
@@ -202,9 +221,10 @@ export async function runPulumi(
       // In a process group of its own, or a terminal's Ctrl-C would reach it twice.
       detached: true,
       cleanup: false,
-      env: { PULUMI_DEBUG_COMMANDS: "true" },
+      env: { PULUMI_DEBUG_COMMANDS: "true", HOLDFAST_CONFIG_FILE: stack.configFile },
     },
   );
+  if (shared && child.pid !== undefined) yieldSession(child.pid);
   let signalled = 0;
   const passOn = () => {
     if (Date.now() - signalled < signalPauseMs) return;
@@ -221,7 +241,7 @@ export async function runPulumi(
     throw new Error('pulumi is not on PATH; run: eval "$(make -s env)"');
   }
   if (result.exitCode === 0) return;
-  const reasons = failureReasons(existsSync(events) ? readFileSync(events, "utf8") : "");
+  const reasons = failureReasons(engineEvents(stack, command));
   if (signalled) throw new Interrupted(`pulumi ${command} was interrupted`);
   throw new Error(
     [

@@ -24,13 +24,16 @@ export async function engineProblem(target: SshTarget): Promise<string | undefin
   return `it does not answer over SSH at ${target.user}@${target.host}:${target.port}: ${reason}`;
 }
 
-/** Waits until the machine's engine answers. Throws after `patienceSeconds`, naming the remedy. */
+/**
+ * Waits until the machine's engine answers. Throws after `patienceSeconds`, naming the remedy, and
+ * not before a second attempt: a first one may have waited for a busy program and not for the engine.
+ */
 export async function awaitEngine(target: SshTarget, patienceSeconds: number): Promise<void> {
   const deadline = Date.now() + patienceSeconds * 1000;
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     const problem = await engineProblem(target);
     if (!problem) return;
-    if (Date.now() > deadline) {
+    if (Date.now() > deadline && attempt > 1) {
       throw new Error(
         `machine ${target.machine}: ${problem}\nif it is lost, bring it and its nodes back with: make replace-machine MACHINE=${target.machine} STACK=${target.stack}`,
       );

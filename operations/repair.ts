@@ -1,8 +1,7 @@
 import { judge, type Verdict } from "../model/gate";
 import { choice, runIfProgram, say, variable, words } from "./command";
 import { mustDocker } from "./engine";
-import { awaitInService, type GateSpec } from "./gate";
-import { observeBalancer, observeNode } from "./observe";
+import { awaitInService, observe, type GateSpec } from "./gate";
 import {
   breakStaleLocks,
   requireState,
@@ -37,12 +36,7 @@ export function remediesFor(container: { readonly state: string } | undefined): 
 async function look(
   spec: GateSpec,
 ): Promise<{ verdict: Verdict; container: { readonly state: string } | undefined }> {
-  const member = spec.members.find(({ node }) => node === spec.node);
-  if (!member) throw new Error(`gate of ${spec.node}: no member ${spec.node}`);
-  const [seen, balancers] = await Promise.all([
-    observeNode(member, spec.service),
-    Promise.all(spec.service.backends ? spec.balancers.map(observeBalancer) : []),
-  ]);
+  const [seen, balancers] = await observe(spec, spec.node);
   return { verdict: judge(spec.service, seen, balancers), container: seen.container };
 }
 

@@ -20,6 +20,7 @@ import { settle } from "./settle";
 import { forget, sshFolder, storeKeys, type SshTarget } from "./ssh";
 import {
   deployedMachines,
+  jobsOn,
   lostWith,
   nodesOn,
   sourceOf,
@@ -105,8 +106,9 @@ async function clear(stack: Stack, state: StackState, target: SshTarget): Promis
   await forget(target);
   if (adopt) {
     const engine = adopt();
-    for (const { node } of nodesOn(state, machine)) {
-      await removeOwn("container", node, engine, stack.name);
+    const nodes = nodesOn(state, machine).map(({ node }) => node);
+    for (const container of [...nodes, ...jobsOn(state, machine)]) {
+      await removeOwn("container", container, engine, stack.name);
     }
   } else {
     const name = `holdfast-${stack.name}-${machine}`;
@@ -139,10 +141,14 @@ async function main(): Promise<void> {
   const nodes = machines.flatMap((machine) => nodesOn(state, machine).map(({ node }) => node));
   const names = `${machines.join(", ")} with ${nodes.join(", ")}`;
   say(`making ${names} anew`);
+  const jobs = machines.flatMap((machine) => jobsOn(state, machine));
   const lost = machines.flatMap((machine) => lostWith(state, machine));
   await writeState(stack, without(state, lost));
   // Confined to them: other changes would roll nodes that these must stand in for.
-  await bringUp(stack, [...targetArguments(nodes, machines), ...words(variable("ARGS") ?? "")]);
+  await bringUp(stack, [
+    ...targetArguments([...nodes, ...jobs], machines),
+    ...words(variable("ARGS") ?? ""),
+  ]);
   say(`back: ${names}`);
 }
 

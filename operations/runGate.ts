@@ -2,9 +2,10 @@
  * The gate and guard of a node. Run by its `gate` resource, on the computer that runs `pulumi`:
  *   runGate.ts await   returns once the node's users see it in service; fails with its last log lines
  *   runGate.ts guard   returns if the node may be stopped; fails naming what to repair first
+ *   runGate.ts form    starts the node's group for the first time; returns once all members serve
  * The node is described in the variable HOLDFAST_GATE (a GateSpec as JSON).
  */
-import { awaitInService, guard, type GateSpec } from "./gate";
+import { awaitInService, form, guard, type GateSpec } from "./gate";
 
 async function main(): Promise<void> {
   const text = process.env["HOLDFAST_GATE"];
@@ -12,7 +13,8 @@ async function main(): Promise<void> {
   const spec = JSON.parse(text) as GateSpec;
   if (process.argv[2] === "await") await awaitInService(spec);
   else if (process.argv[2] === "guard") await guard(spec);
-  else throw new Error(`found ${process.argv[2] ?? "nothing"}, allowed: await, guard`);
+  else if (process.argv[2] === "form") await form(spec);
+  else throw new Error(`found ${process.argv[2] ?? "nothing"}, allowed: await, guard, form`);
 }
 
 main().catch((error: unknown) => {

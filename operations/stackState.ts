@@ -3,6 +3,7 @@
  * `pulumi stack export` prints. Reading and writing it is in pulumi.ts.
  */
 import type { GateSpec } from "./gate";
+import type { JobSpec } from "./job";
 import type { SshTarget } from "./ssh";
 
 /** A resource in the state; fields that nothing here needs are kept as they are. */
@@ -49,17 +50,20 @@ function named(state: StackState, name: string): StateResource | undefined {
   return resourcesOf(state).find(({ urn }) => nameOf(urn) === name);
 }
 
-/** The gates' descriptions that the state holds, in the order in which the nodes were made. */
-function recordedSpecs(state: StackState): GateSpec[] {
+/** What the gates in the state were told in an environment variable, in the order of their making. */
+function toldGates(state: StackState, variable: string): unknown[] {
   return resourcesOf(state).flatMap(({ urn, inputs }) => {
     const environment = inputs?.["environment"];
     if (!nameOf(urn).endsWith("-gate") || typeof environment !== "object" || !environment) {
       return [];
     }
-    const text = (environment as Readonly<Record<string, unknown>>)["HOLDFAST_GATE"];
-    return typeof text === "string" ? [JSON.parse(text) as GateSpec] : [];
+    const text = (environment as Readonly<Record<string, unknown>>)[variable];
+    return typeof text === "string" ? [JSON.parse(text) as unknown] : [];
   });
 }
+
+/** The gates' descriptions that the state holds. */
+const recordedSpecs = (state: StackState) => toldGates(state, "HOLDFAST_GATE") as GateSpec[];
 
 /**
  * The gates' descriptions of every node that the state knows. A node whose gate failed has none of
@@ -75,6 +79,21 @@ export function gateSpecs(state: StackState): GateSpec[] {
     }
   }
   return [...known.values()];
+}
+
+/** Value of a container's label, undefined where it has none. */
+function labelOf({ inputs }: StateResource, wanted: string): string | undefined {
+  const labels = (inputs?.["labels"] ?? []) as readonly { label?: unknown; value?: unknown }[];
+  const found = labels.find(({ label }) => label === wanted)?.value;
+  return typeof found === "string" ? found : undefined;
+}
+
+/** The gates' descriptions of a tier's nodes; `tier` is its settings name. */
+export function gatesOfTier(state: StackState, tier: string): GateSpec[] {
+  const nodes = resourcesOf(state)
+    .filter((resource) => labelOf(resource, "holdfast.tier") === tier)
+    .map((resource) => labelOf(resource, "holdfast.node"));
+  return gateSpecs(state).filter(({ node }) => nodes.includes(node));
 }
 
 /** How the deployer logs in to the machine of a node. Throws where the gate does not know it. */
@@ -95,6 +114,13 @@ export function deployedMachines(state: StackState, stack: string): ReadonlyMap<
 /** Descriptions of the nodes on a machine, in the order in which they were made. */
 export function nodesOn(state: StackState, machine: string): GateSpec[] {
   return gateSpecs(state).filter((spec) => machineOf(spec).machine === machine);
+}
+
+/** Names of the containers on a machine that run once, such as migrations. */
+export function jobsOn(state: StackState, machine: string): string[] {
+  return (toldGates(state, "HOLDFAST_JOB") as JobSpec[])
+    .filter((job) => job.machine.machine === machine)
+    .map(({ container }) => container);
 }
 
 /** URN of a node's container; undefined where it was never made or is being replaced. */
@@ -180,13 +206,18 @@ function withoutMention(resource: StateResource, kept: (urn: string) => boolean)
   };
 }
 
-/** URNs of what a lost machine takes with it: the machine and the nodes it carried. */
+/** URNs of what a lost machine takes with it: the machine, and the nodes and jobs it carried. */
 export function lostWith(state: StackState, machine: string): string[] {
   const nodes = new Set(nodesOn(state, machine).map(({ node }) => node));
+  const jobs = new Set(jobsOn(state, machine));
   return resourcesOf(state).flatMap(({ urn, type }) => {
     const name = nameOf(urn);
     const own = type === "holdfast:index:Machine" && name === machine;
-    return own || (type === "holdfast:index:Node" && nodes.has(name)) ? [urn] : [];
+    const lost =
+      own ||
+      (type === "holdfast:index:Node" && nodes.has(name)) ||
+      (type === "holdfast:index:Migration" && jobs.has(name));
+    return lost ? [urn] : [];
   });
 }
 

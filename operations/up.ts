@@ -1,11 +1,14 @@
 import { rmSync } from "node:fs";
 import { runIfProgram, variable, words } from "./command";
+import { markedUpdate } from "./deployMarkers";
 import { goingDownFile } from "./gate";
+import { bringImages } from "./images";
 import { afterUp, urlProblem } from "./outputs";
 import {
   breakStaleLocks,
   initStack,
   Interrupted,
+  policyArguments,
   readOutputs,
   readState,
   requireConfigFile,
@@ -47,6 +50,7 @@ export async function requireEngines(
 /** Brings the stack up: settles what an interrupted update left, then `pulumi up`. */
 export async function bringUp(stack: Stack, args: readonly string[]): Promise<void> {
   requireConfigFile(stack);
+  await bringImages(stack);
   const state = await readState(stack);
   if (state) {
     await breakStaleLocks(stack);
@@ -54,8 +58,12 @@ export async function bringUp(stack: Stack, args: readonly string[]): Promise<vo
   } else await initStack(stack);
   // Left by a removal that did not finish; guards would hold nothing back.
   rmSync(goingDownFile(stack.name), { force: true });
+  // Policies judge the whole in a preview, before the first change.
+  const preview = args.includes("--policy-pack") ? [] : ["--skip-preview"];
   try {
-    await runPulumi("up", stack, ["--yes", "--skip-preview", "--suppress-outputs", ...args]);
+    await markedUpdate(stack, state, () =>
+      runPulumi("up", stack, ["--yes", ...preview, "--suppress-outputs", ...args]),
+    );
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     throw new Error(
@@ -66,7 +74,7 @@ export async function bringUp(stack: Stack, args: readonly string[]): Promise<vo
 
 async function main(): Promise<void> {
   const stack = stackFromEnvironment();
-  await bringUp(stack, words(variable("ARGS") ?? ""));
+  await bringUp(stack, [...policyArguments(stack), ...words(variable("ARGS") ?? "")]);
   // A settings file elsewhere is a test's; the selection belongs to the operator.
   if (!variable("HOLDFAST_CONFIG_FILE")) await selectStack(stack);
   const outputs = await readOutputs(stack);
