@@ -1,12 +1,12 @@
 # Holdfast by hand: `make help`. Every target takes STACK= (default dev).
 # Recipes are thin; what they do is in operations/, toolchain/, loadtests/ and test/.
 STACK ?= dev
-export STACK MACHINE NODE SCENARIO ARGS COMMAND REBOOT CONFIRM FORCE ONLY
+export STACK MACHINE NODE SCENARIO ARGS COMMAND REBOOT CONFIRM FORCE ONLY FROM AT
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up preview test test-unit lint bench chaos down doctor env load maintain repair \
-  replace-machine clean toolchain
+.PHONY: help up preview test test-unit test-data test-monitoring test-security lint bench chaos down doctor env load \
+  maintain repair replace-machine restore mysql-force availability spof clean toolchain
 
 ts := node --import tsx
 modules := node_modules/.package-lock.json
@@ -39,16 +39,37 @@ repair: toolchain ## start, restart or replace the broken node NODE=
 replace-machine: toolchain ## make MACHINE= anew with its nodes, dead or alive
 	$(with_tools) $(ts) operations/replaceMachine.ts
 
-test: toolchain lint ## check everything: style, units, a live stack in the lab
-	$(with_tools) $(ts) test/summary.ts unit e2e
+restore: toolchain ## put the backup of stack FROM= as it was AT= (ISO time or latest) into this stack
+	$(with_tools) $(ts) operations/restore.ts
+
+mysql-force: toolchain ## start the database group from NODE= after a disaster (CONFIRM=NODE)
+	$(with_tools) $(ts) operations/mysqlForce.ts
+
+availability: toolchain ## say how available the stack was (ARGS=7d, or from and to)
+	$(with_tools) $(ts) operations/availability.ts
+
+spof: toolchain ## list every single point of failure of the stack (ARGS=--json)
+	$(with_tools) $(ts) operations/spof.ts
+
+test: toolchain lint ## check style, units, live stacks in the lab
+	$(with_tools) $(ts) test/summary.ts unit e2e data
 
 test-unit: $(modules) ## check what needs no stack
 	@exec $(ts) test/summary.ts unit
 
+test-data: toolchain ## the part of it that breaks database and cache
+	$(with_tools) $(ts) test/summary.ts data
+
+test-monitoring: toolchain ## check monitoring and alerts
+	$(with_tools) $(ts) test/summary.ts monitoring
+
+test-security: toolchain ## check on a live stack of its own that nobody gets in who should not
+	$(with_tools) $(ts) test/summary.ts security
+
 lint: $(modules) ## types, eslint, format, shell scripts, Go
 	@exec $(ts) test/lint.ts
 
-bench: toolchain ## record times and ratios of stack hello
+bench: toolchain ## record times and ratios (ONLY=hello or ONLY=data)
 	$(with_tools) $(ts) test/bench.ts
 
 chaos: toolchain ## repeat faults on a live stack (ONLY=name for one)

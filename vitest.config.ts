@@ -1,5 +1,16 @@
 import { defineConfig } from "vitest/config";
 
+/** Suites with a live stack of their own and a command of their own: `make test-data`. */
+const suites = ["data", "monitoring", "security"];
+const fileOf = (suite: string) => `test/e2e/${suite}.test.ts`;
+
+/** Tests on live stacks: files and tests take turns. */
+const live = {
+  fileParallelism: false,
+  testTimeout: 900_000,
+  hookTimeout: 900_000,
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -14,13 +25,12 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          // One live stack: files and tests take turns on it.
-          fileParallelism: false,
-          testTimeout: 900_000,
-          hookTimeout: 900_000,
+          include: ["test/e2e/*.test.ts"],
+          exclude: suites.map(fileOf),
+          ...live,
         },
       },
+      ...suites.map((name) => ({ test: { name, include: [fileOf(name)], ...live } })),
     ],
   },
 });

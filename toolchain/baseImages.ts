@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -6,10 +7,12 @@ import { ask, findOnPath, run } from "./commands";
 import { type Context } from "./context";
 import { installPackages } from "./debian";
 import { say, step } from "./progress";
-import { baseImages } from "./versions";
+import { baseImages, type BaseImage } from "./versions";
 
 /** How long `docker pull` may take to say its first word: a closed network is noticed by silence. */
 const firstWordMs = 8_000;
+
+const recipeLabel = "holdfast.recipe";
 
 /** Sizes and dates are of no interest here: is there an image of that name? */
 export async function hasImage(name: string): Promise<boolean> {
@@ -19,27 +22,51 @@ export async function hasImage(name: string): Promise<boolean> {
 /** Brings each missing base image: pulled, else made of Debian packages under the same name. */
 export async function ensureBaseImages(context: Context): Promise<void> {
   for (const image of baseImages) {
-    if ((await hasImage(image.name)) || (await pull(image.name))) {
-      continue;
-    }
-    await makeFromPackages(image.name, image.release, context);
+    const stale = await wasMadeOtherwise(image);
+    if (!stale && ((await hasImage(image.name)) || (await pull(image.name)))) continue;
+    await makeFromPackages(image, context);
   }
 }
 
-/** True if the image was pulled; false if no registry answers or it lacks the image. */
+/** Is there one that was made here by another recipe? */
+async function wasMadeOtherwise(image: BaseImage): Promise<boolean> {
+  const format = `{{.Comment}}|{{if .Config.Labels}}{{index .Config.Labels "${recipeLabel}"}}{{end}}`;
+  const found = await ask("docker", ["image", "inspect", "--format", format, image.name]);
+  return isOfAnotherRecipe(found, recipeOf(image));
+}
+
+/** `found`: comment and label of the image, with `|` between; undefined where there is no image. */
+export function isOfAnotherRecipe(found: string | undefined, recipe: string): boolean {
+  const [comment = "", label] = (found ?? "").trim().split("|");
+  // What was pulled or loaded says nothing of an import, and stays.
+  return comment.startsWith("Imported from") && label !== recipe;
+}
+
 async function pull(name: string): Promise<boolean> {
   say(`image ${name}: pulling`);
-  const pulling = execa("docker", ["pull", name], { reject: false, all: true, stdin: "ignore" });
-  const timer = setTimeout(() => pulling.kill(), firstWordMs);
-  pulling.stdout.once("data", () => clearTimeout(timer));
-  const result = await pulling;
-  clearTimeout(timer);
-  const pulled = !result.failed && (await hasImage(name));
+  const pulled = await pullImage(name);
   say(`image ${name}: ${pulled ? "pulled" : "cannot be pulled here"}`);
   return pulled;
 }
 
-async function makeFromPackages(name: string, release: string, context: Context): Promise<void> {
+/**
+ * True if the image was pulled; false if no registry answers or it lacks the image. `onFirstWord` is
+ * called when a registry answers.
+ */
+export async function pullImage(name: string, onFirstWord?: () => void): Promise<boolean> {
+  const pulling = execa("docker", ["pull", name], { reject: false, all: true, stdin: "ignore" });
+  const timer = setTimeout(() => pulling.kill(), firstWordMs);
+  pulling.stdout.once("data", () => {
+    clearTimeout(timer);
+    onFirstWord?.();
+  });
+  const result = await pulling;
+  clearTimeout(timer);
+  return !result.failed && (await hasImage(name));
+}
+
+async function makeFromPackages(image: BaseImage, context: Context): Promise<void> {
+  const { name, release } = image;
   if (findOnPath("mmdebstrap") === undefined) {
     await installPackages(["mmdebstrap"], `a tool to make the image ${name}`, context);
   }
@@ -48,15 +75,66 @@ async function makeFromPackages(name: string, release: string, context: Context)
   const packed = path.join(folder, "image.tar");
   try {
     await step(`image ${name}: making it of packages from ${mirror ?? "Debian"}`, async () => {
-      const options = ["--quiet", "--variant=minbase", "--include=ca-certificates"];
-      await run("mmdebstrap", [...options, release, packed, ...(mirror ? [mirror] : [])], {
+      await run("mmdebstrap", mmdebstrapArguments(image, packed, mirror), {
         hint: `the mirror must have Debian ${release}, and this machine its keys (package debian-archive-keyring)`,
       });
-      await run("docker", ["import", packed, name]);
+      const label = `LABEL ${recipeLabel}=${recipeOf(image)}`;
+      await run("docker", ["import", "--change", label, packed, name]);
+      await check(image);
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Names what an image is made by, so that one made otherwise is made anew. */
+function recipeOf(image: BaseImage): string {
+  const text = mmdebstrapArguments(image, "", undefined).join("\n");
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+/** Files that no service reads; the official images leave them out too. */
+const leftOut = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*"];
+
+/** Of what apt keeps, nothing is needed twice: in a layer it would stay for good. */
+const keepNothing = [
+  'Dir::Cache::pkgcache "";',
+  'Dir::Cache::srcpkgcache "";',
+  'APT::Keep-Downloaded-Packages "false";',
+  'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; };',
+].join("\\n");
+
+/** What `mmdebstrap` is called with to write the image's files to `packed`. */
+export function mmdebstrapArguments(
+  { release, packages }: BaseImage,
+  packed: string,
+  mirror: string | undefined,
+): string[] {
+  return [
+    "--quiet",
+    "--variant=minbase",
+    `--include=${packages.join(",")}`,
+    ...leftOut.map((files) => `--dpkgopt=path-exclude=${files}`),
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    `--customize-hook=printf '${keepNothing}\\n' > "$1/etc/apt/apt.conf.d/docker-clean"`,
+    '--customize-hook=rm -f "$1"/var/cache/apt/*.bin',
+    // sid changes daily and its index expires in a week: a mirror that lags is still good.
+    ...(release === "sid" ? ['--aptopt=Acquire::Check-Valid-Until "false"'] : []),
+    release,
+    packed,
+    ...(mirror ? [mirror] : []),
+  ];
+}
+
+/** Throws, and takes the name away again, if the image is not what its name promises. */
+async function check({ name, check: wanted }: BaseImage): Promise<void> {
+  if (!wanted) return;
+  const printed = await ask("docker", ["run", "--rm", "--network=none", name, ...wanted.command]);
+  if (printed?.includes(wanted.prints)) return;
+  await run("docker", ["rmi", name]);
+  throw new Error(
+    `image ${name}: ${wanted.command.join(" ")} printed ${JSON.stringify(printed)}, wanted ${wanted.prints}; the mirror has another version`,
+  );
 }
 
 /** The mirror that this machine's own apt uses for Debian, undefined where it has none. */

@@ -78,6 +78,8 @@ async function startDetached(context: Context): Promise<void> {
   mkdirSync(path.dirname(engineLog), { recursive: true });
   const log = openSync(engineLog, "a");
   const engine = spawn("dockerd", [], { detached: true, stdio: ["ignore", log, log] });
+  // Whatever comes of it, this program does not wait for its end.
+  engine.unref();
   closeSync(log);
   let ended: string | undefined;
   engine.on("error", (error) => (ended = error.message));
@@ -92,5 +94,4 @@ async function startDetached(context: Context): Promise<void> {
     }
     await pause(500);
   }
-  engine.unref();
 }

@@ -1,7 +1,12 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { say } from "./progress";
+
+const unsignedMs = 10_000;
+
+/** Locks that this process holds. */
+const taken = new Set<string>();
 
 /**
  * Runs `run` while no other process does so under the same lock file; waits for it if need be. Two
@@ -11,7 +16,7 @@ export async function alone<T>(lockFile: string, run: () => Promise<T>): Promise
   mkdirSync(path.dirname(lockFile), { recursive: true });
   for (let waited = false; !take(lockFile); waited = true) {
     const holder = holderOf(lockFile);
-    if (holder !== undefined && !isAlive(holder)) {
+    if (holder === undefined ? isOld(lockFile) : !isAlive(holder, lockFile)) {
       rmSync(lockFile, { force: true });
       continue;
     }
@@ -24,6 +29,7 @@ export async function alone<T>(lockFile: string, run: () => Promise<T>): Promise
   try {
     return await run();
   } finally {
+    taken.delete(lockFile);
     rmSync(lockFile, { force: true });
   }
 }
@@ -31,6 +37,7 @@ export async function alone<T>(lockFile: string, run: () => Promise<T>): Promise
 function take(lockFile: string): boolean {
   try {
     writeFileSync(lockFile, `${process.pid}\n`, { flag: "wx" });
+    taken.add(lockFile);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") {
@@ -49,11 +56,31 @@ function holderOf(lockFile: string): number | undefined {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** One that nobody has signed for so long never will be: a full disk, say. */
+function isOld(lockFile: string): boolean {
+  try {
+    return Date.now() - statSync(lockFile).mtimeMs > unsignedMs;
+  } catch {
+    return false;
+  }
+}
+
+function isAlive(pid: number, lockFile: string): boolean {
+  // The number of a process that is gone may be this one's by now.
+  if (pid === process.pid) return taken.has(lockFile);
   try {
     process.kill(pid, 0);
-    return true;
+    return isNode(pid);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** The number may belong to another program by now; where that cannot be seen it does not. */
+function isNode(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("node");
+  } catch {
+    return true;
   }
 }

@@ -90,8 +90,27 @@ export const plugins: Plugin[] = [
   { name: "tls", version: "5.6.1", module: "resource-tls", buildTags: [] },
 ];
 
-/** Base images that the Dockerfiles in images/ begin with, and the Debian release in each. */
-export const baseImages = [{ name: "debian:trixie-slim", release: "trixie" }];
+/** An image that the Dockerfiles in images/ begin with. */
+export interface BaseImage {
+  name: string;
+  /** Debian release that an equivalent is made of where the image cannot be pulled. */
+  release: string;
+  /** Its packages beyond the bare system. */
+  packages: string[];
+  /** What a program of the equivalent must print, as its packages are not pinned. */
+  check?: { command: string[]; prints: string };
+}
+
+export const baseImages: BaseImage[] = [
+  { name: "debian:trixie-slim", release: "trixie", packages: ["ca-certificates"] },
+  {
+    name: "mysql:9.7",
+    // No release of Debian has MySQL, only the suite that releases are made of.
+    release: "sid",
+    packages: ["ca-certificates", "mysql-server-core", "mysql-client-core"],
+    check: { command: ["mysqld", "--version"], prints: "Ver 9.7." },
+  },
+];
 
 /**
  * Debian packages with programs that the project runs on this machine. `needed` says by whom; those
