@@ -11,6 +11,7 @@ import { startLoad, type Load, type LoadReport, type PathSpec } from "./client";
 import { readK6Summary, type K6Result } from "./k6Summary";
 import { renderPage } from "./page";
 import { runSettings, type RunSettings } from "./settings";
+import { pathsOf } from "./shared";
 import { targetsOf, type LoadTargets, type StackOutputs } from "./stackOutputs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -81,7 +82,8 @@ async function readOutputs({ stack, outputsFile }: RunSettings): Promise<StackOu
 
 function startClient({ settings, outputs, targets }: Run, rate: number): Promise<Load> {
   const { http, https, addresses } = targets;
-  const paths = settings.paths?.map((path): PathSpec => ({ path, nonce: "none" }));
+  const paths =
+    settings.paths?.map((path): PathSpec => ({ path, nonce: "none" })) ?? pathsOf[settings.app];
   let seconds = 0;
   return startLoad({
     targets: { ...(http && { http }), ...(https && { https }) },
@@ -91,7 +93,7 @@ function startClient({ settings, outputs, targets }: Run, rate: number): Promise
     // Beside k6 it ends when k6 does, which needs some time to start and to finish.
     maxDurationMs:
       settings.durationSeconds * 1000 + (settings.scenario === "noretry" ? 0 : 120_000),
-    ...(paths && { paths }),
+    paths,
     onProgress: ({ sent, ok, failed, p99Ms }) => {
       seconds += 1;
       if (seconds % 5 !== 0 && failed === 0) return;
@@ -101,12 +103,13 @@ function startClient({ settings, outputs, targets }: Run, rate: number): Promise
 }
 
 function startK6({ settings, folder }: Run, rate: number): ResultPromise {
-  const { scenario, durationSeconds, paths, httpsPort } = settings;
+  const { scenario, durationSeconds, app, paths, httpsPort } = settings;
   const variables = {
     STACK_OUTPUTS: join(folder, "outputs.json"),
     SUMMARY: join(folder, "k6.json"),
     HTTPS_PORT: String(httpsPort),
     ...(scenario !== "smoke" && { RATE: String(rate), DURATION: String(durationSeconds) }),
+    APP: app,
     ...(paths && { PATHS: paths.join(",") }),
   };
   const args = Object.entries(variables).flatMap(([key, value]) => ["-e", `${key}=${value}`]);

@@ -1,4 +1,4 @@
-import { defaultDurationSeconds, defaultRate } from "./shared";
+import { applications, defaultDurationSeconds, defaultRate, type Application } from "./shared";
 import { limits } from "./client/options";
 
 export const scenarios = ["smoke", "steady", "roll", "noretry"] as const;
@@ -11,16 +11,18 @@ export interface RunSettings {
   /** Planned requests a second. */
   readonly rate: number;
   readonly durationSeconds: number;
-  /** Paths of an application other than hello; undefined: the hello application's. */
+  /** Sample application whose paths are requested. */
+  readonly app: Application;
+  /** Paths of another application; undefined: those of `app`. */
   readonly paths: readonly string[] | undefined;
   readonly httpsPort: number;
   /** File with the stack's outputs instead of asking Pulumi. */
   readonly outputsFile: string | undefined;
 }
 
-export const usage = `make load SCENARIO=${scenarios.join("|")} [STACK=dev] [RATE=${defaultRate}] [DURATION=seconds] [PATHS=/,/shop] [HTTPS_PORT=443]`;
+export const usage = `make load SCENARIO=${scenarios.join("|")} [STACK=dev] [RATE=${defaultRate}] [DURATION=seconds] [APP=hello|property] [PATHS=/,/shop] [HTTPS_PORT=443]`;
 
-const keys = ["SCENARIO", "STACK", "RATE", "DURATION", "PATHS", "HTTPS_PORT", "OUTPUTS"];
+const keys = ["SCENARIO", "STACK", "RATE", "DURATION", "APP", "PATHS", "HTTPS_PORT", "OUTPUTS"];
 
 /**
  * Reads settings from words such as `SCENARIO=steady`, before those from the environment. Throws
@@ -67,6 +69,13 @@ export function runSettings(
       problems.push(`PATHS: found ${JSON.stringify(path)}, allowed: paths that start with /`);
     }
   }
+  const appName = read("APP") ?? "hello";
+  const app = applications.find((known) => known === appName);
+  if (!app) {
+    problems.push(
+      `APP: found ${JSON.stringify(appName)}, allowed: one of ${applications.join(", ")}`,
+    );
+  }
   const settings: RunSettings = {
     scenario: scenario ?? "smoke",
     stack,
@@ -76,6 +85,7 @@ export function runSettings(
       scenario === "roll" ? 600 : defaultDurationSeconds,
       limits.durationMs / 1000,
     ),
+    app: app ?? "hello",
     paths,
     httpsPort: number("HTTPS_PORT", 443, 65535),
     outputsFile: read("OUTPUTS"),

@@ -40,6 +40,28 @@ export const helloPaths: readonly PathSpec[] = [
   { path: "/", matches: '"message":"[^"]', tally: nodeName },
 ];
 
+/** What the property application is asked, filled with its sample rows (`seed --rows 10000` or more). */
+export const propertyPaths: readonly PathSpec[] = [
+  { path: "/ping", contains: '"message":"pong"', tally: nodeName },
+  ...[1, 2, 3, 500, 7000, 9999].map((id) => ({
+    path: `/api/property/${id}`,
+    contains: `{"id":${id},`,
+  })),
+  ...[
+    "limit=20",
+    "city=Berlin&limit=20",
+    "kind=house&sort=newest&limit=20",
+    "city=Berlin&kind=apartment&limit=20",
+    "city=Vienna&kind=apartment&minPrice=200000&maxPrice=600000&minBedrooms=2",
+    "city=Oslo&minPrice=200000&sort=-price",
+  ].map((query) => ({ path: `/api/property?${query}`, contains: '{"items":[{"id":' })),
+];
+
+/** Sample applications and what they are asked. */
+export const pathsOf = { hello: helloPaths, property: propertyPaths } as const;
+export type Application = keyof typeof pathsOf;
+export const applications = Object.keys(pathsOf) as Application[];
+
 /** Why an answer counts as a failed request. */
 export interface Fault {
   readonly reason: "status" | "nonce" | "body";

@@ -1,11 +1,16 @@
 // Read by the k6 scripts too, which run in k6's own JavaScript engine: no imports in this file.
 
+/** Conditions of k6 by metric: `http_req_duration` -> `p(99)<=500`. */
+export type Thresholds = Readonly<Record<string, readonly string[]>>;
+
 /** What the load needs of `pulumi stack output --json`. */
 export interface StackOutputs {
   readonly url: string;
   readonly vip?: string;
   readonly caCertificate?: string;
   readonly machines?: Readonly<Record<string, { readonly address: string }>>;
+  /** The stack's objectives. */
+  readonly slo?: Thresholds;
 }
 
 /** Where the load goes. */
@@ -49,4 +54,12 @@ export function targetsOf(outputs: Partial<StackOutputs>, httpsPort = 443): Load
     ...(secure && { https: `https://${vip}${httpsPort === 443 ? "" : `:${httpsPort}`}` }),
     addresses,
   };
+}
+
+/** The conditions of both, the first one's before. */
+export function joinThresholds(first: Thresholds, second: Thresholds): Record<string, string[]> {
+  const metrics = [...new Set([...Object.keys(first), ...Object.keys(second)])];
+  return Object.fromEntries(
+    metrics.map((metric) => [metric, [...(first[metric] ?? []), ...(second[metric] ?? [])]]),
+  );
 }

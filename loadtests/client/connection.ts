@@ -5,8 +5,11 @@ import type { Reason } from "./records";
 
 /** A request to be sent: path with query, and headers beside `Host`. */
 export interface Outgoing {
+  /** Default GET; others, and bodies, on HTTP/1.1 connections alone. */
+  readonly method?: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
 }
 
 /** A complete answer. */
@@ -14,6 +17,8 @@ export interface Incoming {
   readonly status: number;
   readonly body: string;
   readonly requestId: string | undefined;
+  /** By lower-case name; of HTTP/1.1 answers alone. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** No complete answer came. */

@@ -17,7 +17,8 @@ import { percentile, type RawReport, type Tally } from "./report";
 
 /** A planned request that could not leave for this long, in ms, counts as not sent. */
 const tooLateMs = 1000;
-const samplesPerReason = 20;
+/** Failures of one reason that are kept in detail. */
+const samplesPerMinute = 20;
 /** Where a pattern catches something unbounded, further values are not counted apart. */
 const mostTallies = 200;
 
@@ -43,7 +44,7 @@ interface Pool {
 export class Generator {
   private readonly log = new RecordLog();
   private readonly samples: Sample[] = [];
-  private readonly samplesByReason = new Map<Reason, number>();
+  private readonly samplesByMinute = new Map<string, number>();
   private readonly answers: Record<string, Tally> = {};
   private readonly patterns = new Map<PathSpec, RegExp>();
   private readonly random: () => number;
@@ -329,9 +330,10 @@ export class Generator {
     this.failed += 1;
     if (code === notSentCode) this.notSent += 1;
     this.log.add(at, latencyMs, kinds.indexOf(kind), code);
-    const known = this.samplesByReason.get(reason) ?? 0;
-    if (known >= samplesPerReason) return;
-    this.samplesByReason.set(reason, known + 1);
+    const minute = `${reason} ${Math.floor(at / 60_000)}`;
+    const known = this.samplesByMinute.get(minute) ?? 0;
+    if (known >= samplesPerMinute) return;
+    this.samplesByMinute.set(minute, known + 1);
     this.samples.push({ at, kind, path: path.path, reason, detail, latencyMs, requestId });
   }
 

@@ -20,7 +20,7 @@ export class AnswerReader {
   /** Bytes taken in so far. */
   received = 0;
   private status = 0;
-  private requestId: string | undefined;
+  private headers: Record<string, string> = {};
   private framing: "head" | "length" | "chunk-size" | "chunk" | "trailer" | "until-close" = "head";
   private left = 0;
   private pending: Buffer = Buffer.alloc(0);
@@ -89,12 +89,14 @@ export class AnswerReader {
     if (!match) throw new Error(`found ${JSON.stringify(statusLine.slice(0, 80))} as status line`);
     this.status = Number(match[2]);
     this.keepAlive = match[1] === "1";
+    this.headers = {};
     let length: number | undefined;
     let chunked = false;
     for (const line of lines) {
       const colon = line.indexOf(":");
       const name = line.slice(0, colon).toLowerCase();
       const value = line.slice(colon + 1).trim();
+      this.headers[name] = value;
       if (name === "content-length") {
         if (!/^\d+$/.test(value)) throw new Error("the content length is not a number");
         length = Number(value);
@@ -103,8 +105,6 @@ export class AnswerReader {
       } else if (name === "connection") {
         if (/\bclose\b/i.test(value)) this.keepAlive = false;
         else if (/\bkeep-alive\b/i.test(value)) this.keepAlive = true;
-      } else if (name === "x-request-id") {
-        this.requestId = value;
       }
     }
     // An interim answer (100, 103) comes before the real one.
@@ -126,7 +126,8 @@ export class AnswerReader {
     return {
       status: this.status,
       body: Buffer.concat(this.body).toString("utf8"),
-      requestId: this.requestId,
+      requestId: this.headers["x-request-id"],
+      headers: this.headers,
     };
   }
 
@@ -201,10 +202,11 @@ export class Http1Connection implements Connection {
 
   private write(): void {
     if (!this.current) return;
-    const { path, headers } = this.current.request;
-    let text = `GET ${path} HTTP/1.1\r\nHost: ${this.target.authority}\r\n`;
+    const { method = "GET", path, headers, body } = this.current.request;
+    let text = `${method} ${path} HTTP/1.1\r\nHost: ${this.target.authority}\r\n`;
     for (const name in headers) text += `${name}: ${headers[name] ?? ""}\r\n`;
-    this.socket.write(`${text}\r\n`, "latin1");
+    if (body !== undefined) text += `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+    this.socket.write(`${text}\r\n${body ?? ""}`, "utf8");
   }
 
   private read(chunk: Buffer): void {

@@ -4,14 +4,14 @@ import http, { type Params, type RefinedResponse } from "k6/http";
 import { Counter } from "k6/metrics";
 import type { Options } from "k6/options";
 import {
-  helloPaths,
   judge,
   leastSentShare,
   nonceHeader,
+  pathsOf,
   timeoutMs,
   type PathSpec,
 } from "../shared.ts";
-import { targetsOf, type StackOutputs } from "../stackOutputs.ts";
+import { joinThresholds, targetsOf, type StackOutputs } from "../stackOutputs.ts";
 
 // k6 has it, its types do not.
 declare const console: { error(message: string): void };
@@ -23,16 +23,15 @@ if (!outputsFile) {
   );
 }
 
-/** Origins of the stack under load. */
-export const targets = targetsOf(
-  JSON.parse(open(outputsFile)) as Partial<StackOutputs>,
-  Number(__ENV.HTTPS_PORT || 443),
-);
+const outputs = JSON.parse(open(outputsFile)) as Partial<StackOutputs>;
 
-/** What is requested: the hello application's paths, or those of `-e PATHS=/,/shop`. */
+/** Origins of the stack under load. */
+export const targets = targetsOf(outputs, Number(__ENV.HTTPS_PORT || 443));
+
+/** What is requested: the paths of `-e APP=hello|property`, or those of `-e PATHS=/,/shop`. */
 export const paths: readonly PathSpec[] = __ENV.PATHS
   ? __ENV.PATHS.split(",").map((path) => ({ path, nonce: "none" }))
-  : helloPaths;
+  : pathsOf[__ENV.APP === "property" ? "property" : "hello"];
 
 /** Every request that failed, by tag `reason`. */
 export const failedRequests = new Counter("failed_requests");
@@ -113,8 +112,8 @@ function positive(name: string, fallback: number): number {
 }
 
 /**
- * Constant arrival rate over all kinds of connections that the stack offers. Environment: RATE
- * (requests a second), DURATION (seconds).
+ * Constant arrival rate over all kinds of connections that the stack offers. No request may fail,
+ * and the stack's objectives hold. Environment: RATE (requests a second), DURATION (seconds).
  */
 export function steadyOptions(rate: number, seconds: number): Options {
   const total = positive("RATE", rate);
@@ -152,12 +151,15 @@ export function steadyOptions(rate: number, seconds: number): Options {
         ];
       }),
     ),
-    thresholds: {
-      failed_requests: ["count==0"],
-      http_req_failed: ["rate==0"],
-      checks: ["rate==1"],
-      dropped_iterations: [`count<=${allowed}`],
-    },
+    thresholds: joinThresholds(
+      {
+        failed_requests: ["count==0"],
+        http_req_failed: ["rate==0"],
+        checks: ["rate==1"],
+        dropped_iterations: [`count<=${allowed}`],
+      },
+      outputs.slo ?? {},
+    ),
   };
 }
 
