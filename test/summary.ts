@@ -1,12 +1,12 @@
 /*
- * Runs the vitest projects named as arguments, one after the other, and prints the total as the
- * last line: "N passed, N failed". Exit code 1 where a test failed or none ran.
+ * Runs the vitest projects named as arguments, one after the other, and prints what failed
+ * and, as the last line, the total: "N passed, N failed". Exit code 1 where a test failed or none ran.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { execa } from "execa";
 import { projectRoot } from "../model/rendering";
-import { tally, verdict, type JsonReport, type Tally } from "./support/tally";
+import { failures, tally, verdict, type JsonReport, type Tally } from "./support/tally";
 
 const folder = path.join(projectRoot, ".build", "test");
 mkdirSync(folder, { recursive: true });
@@ -30,13 +30,16 @@ async function runProject(project: string): Promise<Tally> {
   try {
     report = JSON.parse(readFileSync(file, "utf8")) as JsonReport;
   } catch {
-    console.error(`project ${project} left no report`);
+    failed.push(`FAILED ${project}: it left no report`);
   }
+  failed.push(...failures(report).map((text) => `FAILED ${project}: ${text}`));
   return tally(report, exitCode ?? 1);
 }
 
+const failed: string[] = [];
 const tallies: Tally[] = [];
 for (const project of process.argv.slice(2)) tallies.push(await runProject(project));
 const { line, ok } = verdict(tallies);
+for (const text of failed) console.log(`\n${text}`);
 console.log(line);
 process.exitCode = ok ? 0 : 1;

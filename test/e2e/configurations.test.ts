@@ -4,17 +4,19 @@ import path from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadBalancerFiles } from "../../components/loadBalancer.files";
+import { monitoringFiles } from "../../components/monitoring.files";
 import { webPoolFiles } from "../../components/webPool.files";
 import { projectRoot, renderTemplate } from "../../model/rendering";
 import { readPlan } from "../../model/stack";
 import type { HaproxyView } from "../../model/views";
 import { tiers } from "../../tiers";
+import { promtoolFiles } from "../unit/support/alertFiles";
 
 /*
- * What is rendered is shown to the programs that will read it: haproxy, keepalived, nft and nginx of
- * the role images, each with its own check of a configuration.
+ * What is rendered is shown to the programs that will read it: haproxy, keepalived, nft, nginx,
+ * Prometheus and its kin of the role images, each with its own check of a configuration.
  */
-const roles = ["load-balancer", "web"] as const;
+const roles = ["load-balancer", "web", "monitoring"] as const;
 const image = (role: string) => `holdfast-test/${role}`;
 let folder: string;
 
@@ -26,8 +28,21 @@ const topologies: Readonly<Record<string, Record<string, unknown>>> = {
     webPool: { count: 5, port: 9000, edgeHttpPort: 8000, edgeHttpsPort: 8443 },
     appPool: { count: 1, port: 3000, endpointPort: 3001, readyPath: "/ready?deep=1" },
   },
+  "nothing but HTTPS, on another port": {
+    loadBalancer: { redirectToHttps: true, hstsSeconds: 300 },
+    webPool: { edgeHttpsPort: 8443 },
+  },
   "one load balancer, small limits": {
-    loadBalancer: { count: 1, maxConnections: 100, maxBodyBytes: 1024, virtualRouterId: 255 },
+    loadBalancer: {
+      count: 1,
+      maxConnections: 100,
+      maxBodyBytes: 1024,
+      virtualRouterId: 255,
+      connectionsPerClient: 1,
+      requestsPerClient: 1,
+      clientWindowSeconds: 3600,
+      maxHeaderBytes: 1024,
+    },
   },
 };
 
@@ -72,6 +87,37 @@ const checkBalancer = [
   "nft --check --file /etc/holdfast/second-chance.nft",
 ].join(" && ");
 
+const monitored: Readonly<Record<string, Record<string, unknown>>> = {
+  "the default, two monitors": { monitoring: { count: 2 } },
+  "every tier, everybody told": {
+    monitoring: { count: 2 },
+    mysqlCluster: { count: 3 },
+    redisCache: { count: 3 },
+    backup: { count: 1 },
+    alerting: {
+      receivers: {
+        oncall: { email: "oncall@example.com", severities: ["page"] },
+        chat: { webhook: "https://chat.example.com/hook" },
+      },
+      smtp: { server: "mail.example.com:587", user: "holdfast", password: "a secret" },
+      deadMansSwitch: "https://watch.example.com/ping",
+    },
+  },
+  "no load balancer, one monitor, scaled time": {
+    loadBalancer: { count: 0 },
+    webPool: { count: 1 },
+    appPool: { count: 1 },
+    monitoring: { count: 1 },
+    slo: { timeScale: 60 },
+  },
+};
+const checkMonitoring = [
+  "promtool check config --lint=all --lint-fatal /etc/holdfast/prometheus.yml",
+  "promtool check rules --lint=all --lint-fatal /etc/holdfast/rules.yml",
+  "amtool check-config /etc/holdfast/alertmanager.yml",
+  "prometheus-blackbox-exporter --config.check --config.file=/etc/holdfast/blackbox.yml",
+].join(" && ");
+
 describe("rendered configurations", () => {
   let pem: string;
 
@@ -81,8 +127,10 @@ describe("rendered configurations", () => {
     for (const role of roles) {
       const context = path.join(folder, role);
       cpSync(path.join(projectRoot, "images", role), context, { recursive: true });
-      // The images want the bundled supervisor, which has no part in this.
-      writeFileSync(path.join(context, "supervisor.js"), "");
+      // The images want the bundled supervisor or agent, which has no part in this.
+      for (const program of ["supervisor.js", "agent.js"]) {
+        writeFileSync(path.join(context, program), "");
+      }
       await execa("docker", ["build", "--quiet", "--tag", image(role), context]);
     }
   });
@@ -111,6 +159,12 @@ describe("rendered configurations", () => {
       address: "10.77.0.11",
       statusPort: 8404,
       maxConnections: 1000,
+      totalConnections: 2000,
+      connectionsPerClient: 100,
+      requestsPerClient: 100,
+      clientWindowSeconds: 10,
+      maxHeaderBytes: 8192,
+      hstsSeconds: 0,
       maxBodyBytes: 1024,
       requestTimeoutSeconds: 30,
       keepAliveSeconds: 25,
@@ -122,23 +176,58 @@ describe("rendered configurations", () => {
           http: false,
           edge: false,
           binds: [{ address: "10.77.0.6", port: 3306, tls: false }],
+          redirectPort: null,
           checkPath: "/primary",
+          fallback: null,
           cutSessionsWhenDown: true,
+          askUnchecked: false,
           servers: ["a", "b", "c"].map((letter, index) => ({
             name: `mysql-${letter}`,
             address: `10.77.0.${41 + index}`,
             port: 3306,
             checkPort: 9200,
-            backup: letter === "c",
           })),
         },
       ],
     };
     const text = renderTemplate("haproxy/haproxy.cfg.hbs", view);
-    expect(text).toContain("check port 9200 on-marked-down shutdown-sessions backup");
+    expect(text).toContain("check port 9200 on-marked-down shutdown-sessions\n");
     const files = { "/etc/holdfast/haproxy.cfg": text };
     const { ok, output } = await inImage("load-balancer", files, checkHaproxy);
     expect(ok, output).toBe(true);
+  });
+
+  it.each(Object.entries(monitored))(
+    "are accepted by Prometheus and its kin: %s",
+    async (_, raw) => {
+      const plan = readPlan(tiers, raw);
+      for (const node of plan.tiers.monitoring.nodes) {
+        const files = { ...monitoringFiles(plan, node, "check"), "/etc/holdfast/tls/ca.pem": pem };
+        const { ok, output } = await inImage("monitoring", files, checkMonitoring);
+        expect(ok, `${node.key}: ${output}`).toBe(true);
+      }
+    },
+  );
+
+  it("make every alert fire where it must, and stay silent where it must not", async () => {
+    const files = promtoolFiles();
+    const tests = Object.keys(files).filter((name) => name.startsWith("test-"));
+    const line = `cd /check && promtool test rules ${tests.join(" ")}`;
+    const { ok, output } = await inImage("monitoring", files, line);
+    expect(ok, output).toBe(true);
+  });
+
+  it("are refused by Prometheus and its kin when broken", async () => {
+    const plan = readPlan(tiers, { monitoring: { count: 2 } });
+    const [node] = plan.tiers.monitoring.nodes;
+    if (!node) throw new Error("no monitoring node in the plan");
+    const files = { ...monitoringFiles(plan, node, "check"), "/etc/holdfast/tls/ca.pem": pem };
+    for (const file of ["prometheus.yml", "rules.yml", "alertmanager.yml", "blackbox.yml"]) {
+      const at = `/etc/holdfast/${file}`;
+      const broken = { ...files, [at]: `${files[at as keyof typeof files]}\nplanted_mistake: 1\n` };
+      const { ok } = await inImage("monitoring", broken, checkMonitoring);
+      expect(ok, file).toBe(false);
+    }
   });
 
   it("are refused by the same checks when broken", async () => {

@@ -10,9 +10,17 @@ export interface Fault {
   heal(stack: LiveStack): Promise<void>;
 }
 
-/** Runs a command on a machine and throws with what it printed when it fails. */
-export async function mustRun(stack: LiveStack, machine: string, command: string): Promise<string> {
-  const { exitCode, stdout, stderr } = await stack.on(machine, command);
+/**
+ * Runs a command on a machine and throws with what it printed when it fails. `input` goes to its
+ * standard input.
+ */
+export async function mustRun(
+  stack: LiveStack,
+  machine: string,
+  command: string,
+  options: { readonly timeoutSeconds?: number; readonly input?: string } = {},
+): Promise<string> {
+  const { exitCode, stdout, stderr } = await stack.on(machine, command, options);
   if (exitCode !== 0) {
     throw new Error(`${machine}: ${command}: exit code ${exitCode}: ${stderr || stdout}`);
   }

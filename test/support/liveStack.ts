@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { stringify } from "yaml";
 import { projectRoot } from "../../model/rendering";
 import type { GateSpec } from "../../operations/gate";
+import { lowest, yieldSession } from "../../operations/priority";
 import { ssh, type SshResult, type SshTarget } from "../../operations/ssh";
 
 /** Outputs of a stack, as `pulumi stack output --json` prints them. */
@@ -62,6 +63,10 @@ export class LiveStack {
     this.configure({});
   }
 
+  private get eventsFile(): string {
+    return path.join(this.folder, "events.json");
+  }
+
   private get configFile(): string {
     return path.join(this.folder, `Pulumi.${this.name}.yaml`);
   }
@@ -89,6 +94,11 @@ export class LiveStack {
     await this.pulumi(["stack", "init", this.name, "--no-select"], false);
     // Its settings are in a file of their own; this one holds nothing but a salt.
     rmSync(path.join(projectRoot, `Pulumi.${this.name}.yaml`), { force: true });
+  }
+
+  /** Drops what is recorded of the stack: its machines are gone, with all that was on them. */
+  async forget(): Promise<void> {
+    await this.pulumi(["stack", "rm", this.name, "--force", "--yes"], false);
   }
 
   async up(args: readonly string[] = []): Promise<Run> {
@@ -150,9 +160,13 @@ export class LiveStack {
     });
   }
 
-  /** Runs a command on one of the lab's machines. */
-  async on(machine: string, command: string): Promise<SshResult> {
-    return ssh(this.target(machine), command);
+  /** Runs a command on one of the lab's machines. `input` goes to its standard input. */
+  async on(
+    machine: string,
+    command: string,
+    options: { readonly timeoutSeconds?: number; readonly input?: string } = {},
+  ): Promise<SshResult> {
+    return ssh(this.target(machine), command, options);
   }
 
   target(machine: string): SshTarget {
@@ -192,9 +206,22 @@ export class LiveStack {
     return JSON.parse(text) as GateSpec;
   }
 
+  /** The stack's state as text; with its secrets in plain text where `shown`. */
+  async state(shown: "encrypted" | "in plain text"): Promise<string> {
+    const secrets = shown === "encrypted" ? [] : ["--show-secrets"];
+    const { stdout } = await this.pulumi(["stack", "export", "--stack", this.name, ...secrets]);
+    return stdout;
+  }
+
+  /** What the engine wrote about the last update or preview. */
+  lastEvents(): string {
+    return readFileSync(this.eventsFile, "utf8");
+  }
+
   private async resources(): Promise<StateResource[]> {
-    const { stdout } = await this.pulumi(["stack", "export", "--stack", this.name]);
-    const state = JSON.parse(stdout) as { deployment: { resources?: StateResource[] } };
+    const state = JSON.parse(await this.state("encrypted")) as {
+      deployment: { resources?: StateResource[] };
+    };
     return state.deployment.resources ?? [];
   }
 
@@ -227,23 +254,33 @@ export class LiveStack {
     });
   }
 
+  /** As `make up` runs it: the machines, which serve on this computer meanwhile, come first. */
+  private async yieldingPulumi(args: readonly string[]) {
+    const child = execa("nice", ["-n", String(lowest), "pulumi", ...args, "--non-interactive"], {
+      cwd: projectRoot,
+      reject: false,
+      all: true,
+      detached: true,
+      env: this.environment(),
+    });
+    if (child.pid !== undefined) yieldSession(child.pid);
+    return child;
+  }
+
   private async run(command: "up" | "preview", args: readonly string[]): Promise<Run> {
-    const events = path.join(this.folder, "events.json");
+    const events = this.eventsFile;
     rmSync(events, { force: true });
     const started = Date.now();
-    const result = await this.pulumi(
-      [
-        command,
-        "--stack",
-        this.name,
-        "--config-file",
-        this.configFile,
-        "--event-log",
-        events,
-        ...args,
-      ],
-      false,
-    );
+    const result = await this.yieldingPulumi([
+      command,
+      "--stack",
+      this.name,
+      "--config-file",
+      this.configFile,
+      "--event-log",
+      events,
+      ...args,
+    ]);
     const { steps, changes } = readEvents(events);
     return {
       ok: result.exitCode === 0,

@@ -1,17 +1,32 @@
-import { startLoad } from "../../loadtests/client";
+import { startLoad, type PathSpec } from "../../loadtests/client";
 import type { StackOutputs } from "./liveStack";
 
 type Load = Awaited<ReturnType<typeof startLoad>>;
 export type Report = Awaited<ReturnType<Load["report"]>>;
 
-/** Steady load against a stack's edge: every kind of connection, 300 requests a second. */
-export async function steadyLoad(outputs: StackOutputs, network: string): Promise<Load> {
-  return startLoad({
+/** Where a stack's clients go, and nowhere else. */
+export function edgeOf(outputs: StackOutputs, network: string) {
+  return {
     targets: { http: `http://${outputs.vip}`, https: `https://${outputs.vip}` },
     ca: outputs.caCertificate,
     networks: [network],
+  };
+}
+
+/**
+ * Steady load against a stack's edge: every kind of connection, 300 requests a second, of the hello
+ * application's paths where nothing else is said.
+ */
+export async function steadyLoad(
+  outputs: StackOutputs,
+  network: string,
+  options: { readonly rate?: number; readonly paths?: readonly PathSpec[] } = {},
+): Promise<Load> {
+  return startLoad({
+    ...edgeOf(outputs, network),
     rate: 300,
     maxDurationMs: 3_600_000,
+    ...options,
   });
 }
 

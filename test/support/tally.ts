@@ -1,10 +1,18 @@
+import { stripVTControlCharacters } from "node:util";
+
 /** What vitest's JSON report says, as far as it is counted. */
 export interface JsonReport {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly testResults: readonly {
+    readonly name?: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly message?: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName?: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
@@ -28,6 +36,32 @@ export function tally(report: JsonReport | undefined, exitCode: number): Tally {
     passed: report.numPassedTests,
     failed: failed === 0 && exitCode !== 0 ? 1 : failed,
   };
+}
+
+const longestReason = 600;
+
+/**
+ * What failed and why, each in a few lines: shown last, since the end of a long log is often all
+ * that is kept of it.
+ */
+export function failures(report: JsonReport | undefined): readonly string[] {
+  return (report?.testResults ?? []).flatMap((file) => {
+    const tests = file.assertionResults.filter(({ status }) => status === "failed");
+    if (tests.length === 0 && file.status === "failed") {
+      return [`${file.name ?? "a file"}: ${reason(file.message)}`];
+    }
+    return tests.map((test) => `${test.fullName ?? ""}: ${reason(test.failureMessages?.[0])}`);
+  });
+}
+
+/** A message without colours and without the lines that say where in the code it came up. */
+function reason(message = "no reason given"): string {
+  const text = stripVTControlCharacters(message)
+    .split("\n")
+    .filter((line) => !/^\s+at /.test(line))
+    .join("\n")
+    .trim();
+  return text.length > longestReason ? `${text.slice(0, longestReason)}...` : text;
 }
 
 /** The last line of `make test`, and whether all is well: no failure, and something was tested. */

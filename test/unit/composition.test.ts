@@ -1,20 +1,51 @@
-import { beforeAll, describe, expect, it, vi } from "vitest";
-import type * as ssh from "../../operations/ssh";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { Authority } from "./support/certificates";
+import "./support/noMachines";
 import { recordRegistrations, type Registration } from "./support/registrations";
 
-vi.mock("../../operations/reach", () => ({
-  awaitEngine: async () => undefined,
-  deployedBefore: () => false,
-}));
-vi.mock("../../operations/ssh", async (original) => ({
-  ...(await original<typeof ssh>()),
-  storeKeys: () => undefined,
-}));
-
 const containerType = "docker:index/container:Container";
-const nodeKeys = ["lb-a", "lb-b", "app-a", "app-b", "web-a", "web-b"];
 
-describe("the hello stack", () => {
+/** A stack, and what each tier's first node must wait for. */
+interface Composition {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly tiers: Readonly<Record<string, { readonly keys: string[]; readonly after: string[] }>>;
+}
+
+const hello: Composition = {
+  name: "the hello stack",
+  settings: {},
+  tiers: {
+    lb: { keys: ["lb-a", "lb-b"], after: [] },
+    app: { keys: ["app-a", "app-b"], after: ["lb-b-gate"] },
+    web: { keys: ["web-a", "web-b"], after: ["app-b-gate"] },
+  },
+};
+
+const full: Composition = {
+  name: "a stack with database, cache and monitoring",
+  settings: {
+    mysqlCluster: { count: 3 },
+    redisCache: { count: 3 },
+    monitoring: { count: 2 },
+    alerting: { receivers: { chat: { webhook: "https://chat.example.com/private" } } },
+    appPool: { sample: "property" },
+    passwords: { generation: 2 },
+  },
+  tiers: {
+    ...hello.tiers,
+    mysql: { keys: ["mysql-a", "mysql-b", "mysql-c"], after: ["lb-b-gate"] },
+    monitor: { keys: ["monitor-a", "monitor-b"], after: ["web-b-gate"] },
+    redis: { keys: ["redis-a", "redis-b", "redis-c"], after: ["mysql-group", "mysql-c-gate"] },
+    app: { keys: ["app-a", "app-b"], after: ["redis-c-gate", "app-migration-gate"] },
+  },
+};
+
+describe.each([hello, full])("$name", ({ settings, tiers, name }) => {
+  const chained = Object.values(tiers).flatMap(({ keys }) => keys);
+  // Each machine has an exporter where there is monitoring.
+  const exporters = tiers["monitor"] ? chained.map((key) => `machine-vm-${key}`) : [];
+  const nodeKeys = [...chained, ...exporters];
   let log: Registration[];
   const named = (name: string, type?: string) => {
     const found = log.filter((entry) => entry.name === name && (!type || entry.type === type));
@@ -23,7 +54,8 @@ describe("the hello stack", () => {
   };
 
   beforeAll(async () => {
-    log = await recordRegistrations({}, () => import("../../index"));
+    vi.resetModules();
+    log = await recordRegistrations(settings, () => import("../../index"));
   });
 
   it("has exactly one container, image and gate for each node", () => {
@@ -43,9 +75,13 @@ describe("the hello stack", () => {
   });
 
   it("chains the nodes of a tier through gates, and the tiers in order", () => {
-    const chain = nodeKeys.slice(1).map((key, index) => [nodeKeys[index], key] as const);
-    for (const [before, after] of chain) {
-      expect(named(`${after}-container`).dependsOn).toContain(named(`${before}-gate`).urn);
+    for (const { keys, after } of Object.values(tiers)) {
+      keys.forEach((key, index) => {
+        const before = index === 0 ? after : [`${keys[index - 1] ?? ""}-gate`];
+        for (const gate of before) {
+          expect(named(`${key}-container`).dependsOn, key).toContain(named(gate).urn);
+        }
+      });
     }
   });
 
@@ -81,7 +117,7 @@ describe("the hello stack", () => {
   });
 
   it("makes a machine of a tier only when the node before it is in service", () => {
-    for (const tier of ["lb", "app", "web"]) {
+    for (const tier of Object.keys(tiers)) {
       expect(named(`vm-${tier}-b-machine`).dependsOn).toContain(named(`${tier}-a-gate`).urn);
       expect(named(`vm-${tier}-a-machine`).dependsOn.some((urn) => urn.includes("-gate"))).toBe(
         false,
@@ -91,7 +127,7 @@ describe("the hello stack", () => {
 
   it("replaces a node with its machine", () => {
     for (const key of nodeKeys) {
-      const machine = named(`vm-${key}-machine`).urn;
+      const machine = named(`${key.replace(/^(machine-vm-)?/, "vm-")}-machine`).urn;
       expect(named(`${key}-container`).edges["labels"]).toContain(machine);
       expect(named(`${key}-image`).edges["pullTriggers"]).toContain(machine);
     }
@@ -103,8 +139,132 @@ describe("the hello stack", () => {
     }
   });
 
+  it("gives the web nodes volumes and memory to write to", () => {
+    const { tmpfs, volumes } = named("web-a-container").inputs;
+    expect(volumes).toEqual([{ volumeName: "holdfast-web-a", containerPath: "/var/lib/nginx" }]);
+    expect(Object.keys(tmpfs as object)).toEqual(["/run/holdfast", "/run/nginx", "/var/log/nginx"]);
+  });
+
   it("takes the whole stack down before any guard can hold it back", () => {
     const notice = named("teardown-notice");
     for (const key of nodeKeys) expect(notice.dependsOn).toContain(named(`${key}-gate`).urn);
+  });
+
+  it("delivers nothing secret that a password or key is made of, except as a file", () => {
+    for (const { name: resource, inputs } of log.filter(({ type }) => type === containerType)) {
+      const open = { ...inputs, uploads: undefined };
+      expect(JSON.stringify(open), resource).not.toMatch(/ (password|private)/);
+    }
+  });
+
+  if (name !== full.name) return;
+
+  it("lets no exporter wait for another node, nor any node for an exporter", () => {
+    for (const key of exporters) {
+      const waitsFor = named(`${key}-container`).dependsOn;
+      expect(waitsFor.some((urn) => urn.endsWith("-gate"))).toBe(false);
+      const users = log.filter(({ dependsOn }) => dependsOn.includes(named(`${key}-gate`).urn));
+      expect(users.map((user) => user.name)).toEqual(
+        expect.arrayContaining(["teardown-notice", "vm-web-a-firewall-closed"]),
+      );
+      expect(users.every((user) => /^(teardown-notice|.*-firewall-closed)$/.test(user.name))).toBe(
+        true,
+      );
+    }
+  });
+
+  it("lets an exporter see its machine, and change nothing of it", () => {
+    const volumes = named("machine-vm-web-a-container").inputs["volumes"] as {
+      readOnly: boolean;
+    }[];
+    expect(volumes).toHaveLength(4);
+    for (const { readOnly } of volumes) expect(readOnly).toBe(true);
+  });
+
+  it("starts the database group once, after the gates of all its members", () => {
+    const group = named("mysql-group");
+    for (const key of tiers["mysql"]?.keys ?? []) {
+      expect(group.dependsOn).toContain(named(`${key}-gate`).urn);
+    }
+    expect(group.inputs["triggers"]).toBeUndefined();
+  });
+
+  it("migrates before the application rolls, after the data tiers", () => {
+    const migration = named("app-migration-container", containerType);
+    expect(migration.dependsOn).toContain(named("redis-c-gate").urn);
+    expect(migration.inputs["restart"]).toBe("no");
+    expect(migration.inputs["envs"]).toContain("MYSQL_USER=migration");
+    expect(named("app-migration-gate").edges["triggers"]).toEqual([migration.urn]);
+    expect(named("app-a-container").inputs["envs"]).toContain("MYSQL_USER=app");
+  });
+
+  it("accepts the passwords of two generations and uses those of the newer", () => {
+    const content = (container: string, file: string) =>
+      JSON.stringify(
+        (named(container).inputs["uploads"] as { file: string; content: unknown }[]).find(
+          (upload) => upload.file === file,
+        )?.content,
+      );
+    const accounts = content("mysql-a-container", "/etc/holdfast/accounts.json");
+    expect(accounts).toContain("passwords-mysql-app-2 password");
+    expect(accounts).toContain("passwords-mysql-app-1 password");
+    const used = content("app-a-container", "/run/secrets/mysql-password");
+    expect(used).toContain("passwords-mysql-app-2 password");
+    expect(used).not.toContain("passwords-mysql-app-1 password");
+  });
+});
+
+describe("the edge's certificate", () => {
+  let authority: Authority;
+  beforeAll(() => {
+    authority = new Authority();
+  });
+  afterAll(() => authority.remove());
+
+  async function composed(loadBalancer: Record<string, unknown>): Promise<Registration[]> {
+    vi.resetModules();
+    return recordRegistrations({ loadBalancer }, () => import("../../index"));
+  }
+  const delivered = (log: readonly Registration[]) =>
+    JSON.stringify(
+      (
+        log.find(({ name }) => name === "lb-a-container")?.inputs["uploads"] as {
+          file: string;
+          content: unknown;
+        }[]
+      ).find(({ file }) => file === "/etc/holdfast/tls/edge.pem")?.content,
+    );
+
+  it("is the stack's own, valid for the stack's names and address", async () => {
+    const log = await composed({ hostnames: ["shop.example.com"] });
+    const request = log.find(({ name }) => name === "pki-edge-request");
+    expect(request?.inputs).toMatchObject({
+      dnsNames: ["shop.example.com"],
+      ipAddresses: ["10.77.0.5"],
+    });
+    expect(delivered(log)).toContain("pki-edge certificate");
+  });
+
+  it("is among those of which the first to end is an output", async () => {
+    vi.resetModules();
+    let end: unknown;
+    await recordRegistrations({}, async () => {
+      const program = await import("../../index");
+      program.certificateExpiry.apply((value) => (end = value));
+    });
+    expect(end).toEqual({ certificate: "pki-ca", notAfter: "2030-01-01T00:00:00.000Z" });
+  });
+
+  it("is the operator's, secret, and no other is made", async () => {
+    const { certificate, key } = authority.issue();
+    const log = await composed({
+      certificate: "files",
+      hostnames: ["shop.example.com"],
+      secrets: { certificateChain: certificate, certificateKey: key },
+    });
+    expect(log.filter(({ name }) => name.startsWith("pki-edge"))).toEqual([]);
+    const content = delivered(log);
+    expect(content).toContain("1b47061264138c4ac30d75fd1eb44270");
+    expect(content).toContain(JSON.stringify(certificate + key).slice(1, -1));
   });
 });

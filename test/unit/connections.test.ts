@@ -77,13 +77,15 @@ describe("connections", () => {
         port: 3306,
         from: ["webPool"],
         purpose: "queries",
-        balanced: {
-          endpoint: "db-primary",
-          vip: "internal",
-          ports: [{ port: 3306, tls: false }],
-          mode: "tcp",
-          check: { path: "/primary", port: 9200 },
-        },
+        balanced: [
+          {
+            endpoint: "db-primary",
+            vip: "internal",
+            ports: [{ port: 3306, tls: false }],
+            mode: "tcp",
+            check: { path: "/primary", port: 9200 },
+          },
+        ],
       },
     ]);
     expect(allowed(allowedElements(planned, "vm-app-a"))).toEqual([

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   crashLoopRestarts,
   judge,
+  mayWaitToForm,
   refusal,
   type BalancerObservation,
   type NodeObservation,
@@ -45,12 +46,26 @@ describe("judge", () => {
   });
 
   it("takes the node's own report where it has one", () => {
-    expect(judge({ status: true }, { ...seen, ready: true }, [])).toEqual(serving);
-    expect(judge({ status: true }, { ...seen, ready: false }, [])).toEqual(
+    expect(judge({ statusPort: 9200 }, { ...seen, ready: true }, [])).toEqual(serving);
+    expect(judge({ statusPort: 9200 }, { ...seen, ready: false }, [])).toEqual(
       out("it reports that it is not ready"),
     );
-    expect(judge({ status: true }, { ...seen, ready: undefined }, [])).toEqual(
+    expect(judge({ statusPort: 9200 }, { ...seen, ready: undefined }, [])).toEqual(
       out("it reports that it is not ready"),
+    );
+  });
+
+  it("takes the health check of a program that has no more to say", () => {
+    const healthy = (health?: string) => ({
+      ...seen,
+      container: { state: "running", restarts: 0, exitCode: 0, health },
+    });
+    expect(judge({ healthCheck: true }, healthy("healthy"), [])).toEqual(serving);
+    expect(judge({ healthCheck: true }, healthy("starting"), [])).toEqual(
+      out("its health check says starting"),
+    );
+    expect(judge({ healthCheck: true }, healthy(), [])).toEqual(
+      out("its health check says nothing"),
     );
   });
 
@@ -87,10 +102,60 @@ describe("judge", () => {
     },
   );
 
+  it("is content with one of several backends where that is enough", () => {
+    const member = { oneOfBackends: ["primary", "replicas"] };
+    const states = (node: string, primary: string, replicas: string): BalancerObservation => ({
+      node,
+      servers: [
+        { backend: "primary", server: "web-a", status: primary },
+        { backend: "replicas", server: "web-a", status: replicas },
+      ],
+    });
+    const up = states("lb-a", "DOWN", "UP");
+    expect(judge(member, seen, [up, states("lb-b", "UP", "DOWN")])).toEqual(serving);
+    expect(judge(member, seen, [up, states("lb-b", "DOWN", "NOLB")])).toEqual(
+      out("lb-b has it DOWN in primary, lb-b has it NOLB in replicas"),
+    );
+    expect(judge(member, seen, [balancer("lb-a")])).toEqual(out("no load balancer answers"));
+  });
+
+  it("repeats the node's own reason", () => {
+    const waiting = { ...seen, ready: false, reason: "catching up" };
+    expect(judge({ statusPort: 9200 }, waiting, [])).toEqual(
+      out("it reports that it is not ready: catching up"),
+    );
+  });
+
   it("waits for a load balancer that does not know the node yet", () => {
     expect(judge(service, { ...seen, node: "web-c" }, both)).toEqual(
       out("lb-a does not know it in backend web"),
     );
+  });
+});
+
+describe("a member that waits for the first start of its group", () => {
+  const forming = { ...seen, ready: false, forming: true };
+
+  it.each<[string, NodeObservation[]]>([
+    ["is the only one", []],
+    ["meets others that wait too", [forming, forming]],
+    [
+      "is there before the others",
+      [
+        { ...seen, reachable: false },
+        { ...seen, container: undefined },
+      ],
+    ],
+  ])("counts as made when it %s", (_, others) => {
+    expect(mayWaitToForm(forming, others)).toBe(true);
+  });
+
+  it.each<[string, NodeObservation, NodeObservation[]]>([
+    ["another is in a group", forming, [forming, seen]],
+    ["another is there and says nothing", forming, [{ ...seen, ready: undefined }]],
+    ["it does not wait for that", { ...seen, ready: false }, [forming]],
+  ])("does not count as made when %s", (_, own, others) => {
+    expect(mayWaitToForm(own, others)).toBe(false);
   });
 });
 

@@ -14,7 +14,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 20_000 });
 
 interface LogLine {
-  msg: string;
+  message: string;
   port?: number;
   [key: string]: unknown;
 }
@@ -53,7 +53,7 @@ async function start(env: Record<string, string> = {}) {
     createInterface({ input: child.stdout }).on("line", (line) => {
       const entry = JSON.parse(line) as LogLine;
       log.push(entry);
-      if (entry.msg === "listening" && entry.port) resolve(entry.port);
+      if (entry.message === "listening" && entry.port) resolve(entry.port);
     });
     void exited.then(([code]) => reject(new Error(`exited with ${code}: ${JSON.stringify(log)}`)));
   });
@@ -130,7 +130,9 @@ test("the bundled process answers, counts and logs", async () => {
   expect(metrics.text).toMatch(/^http_request_duration_seconds_bucket\{le="0.25",.*\} \d+$/m);
   expect(metrics.text).toMatch(/^http_requests_in_flight 1$/m);
 
-  expect(log.find((line) => line.requestId === "req-1")).toMatchObject({
+  const requestLine = () => log.find((line) => line.requestId === "req-1");
+  await vi.waitUntil(requestLine, 5000);
+  expect(requestLine()).toMatchObject({
     level: "info",
     node: "app-a",
     method: "GET",
@@ -185,7 +187,7 @@ test("SIGTERM: not ready at once, still serving, then closed, what is in flight 
   expect([finished.status, finished.headers.connection]).toEqual([200, "close"]);
   expect(await exited).toEqual([0, null]);
   expect(Date.now() - signalled).toBeLessThan(5000);
-  expect(log.at(-1)).toMatchObject({ msg: "stopped" });
+  expect(log.at(-1)).toMatchObject({ message: "stopped" });
 });
 
 test("what does not finish in time is cut, and the exit is still clean", async () => {
@@ -198,7 +200,7 @@ test("what does not finish in time is cut, and the exit is still clean", async (
   expect(await exited).toEqual([0, null]);
   expect(log).toContainEqual(
     expect.objectContaining({
-      msg: "cut connections that did not finish in time",
+      message: "cut connections that did not finish in time",
       connections: 1,
     }),
   );

@@ -86,8 +86,14 @@ describe("reading HTTP/1.1", () => {
 
   test.each(cases)("%s, in pieces of any size", (_name, text, answer, keepAlive) => {
     for (let size = 1; size <= text.length; size++) {
-      expect(read(text, size)).toEqual({ answer, keepAlive });
+      expect(read(text, size)).toMatchObject({ answer, keepAlive });
     }
+  });
+
+  test("the headers are those of the answer, not of an interim one before it", () => {
+    const text =
+      "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\nRetry-After:  3 \r\n\r\n";
+    expect(read(text).answer?.headers).toEqual({ "content-length": "0", "retry-after": "3" });
   });
 
   test.each([

@@ -22,6 +22,7 @@ describe("settings of a run", () => {
       stack: "dev",
       rate: 300,
       durationSeconds: 60,
+      app: "hello",
       paths: undefined,
       httpsPort: 443,
       outputsFile: undefined,
@@ -45,15 +46,17 @@ describe("settings of a run", () => {
     expect(() =>
       runSettings(["SCENARIO=steddy", "STACK=--x", "FOO=1", "RATE=0"], {
         DURATION: "1h",
+        APP: "shop",
         PATHS: "a",
       }),
     ).toThrow(
       [
         "the load cannot start:",
-        '  found "FOO=1", allowed: SCENARIO=, STACK=, RATE=, DURATION=, PATHS=, HTTPS_PORT=, OUTPUTS=',
+        '  found "FOO=1", allowed: SCENARIO=, STACK=, RATE=, DURATION=, APP=, PATHS=, HTTPS_PORT=, OUTPUTS=',
         '  SCENARIO: found "steddy", allowed: one of smoke, steady, roll, noretry',
         '  STACK: found "--x", allowed: the name of a stack',
         '  PATHS: found "a", allowed: paths that start with /',
+        '  APP: found "shop", allowed: one of hello, property',
         '  RATE: found "0", allowed: above 0, at most 2000',
         '  DURATION: found "1h", allowed: above 0, at most 14400',
         "usage: make load",
@@ -212,16 +215,18 @@ describe.skipIf(!hasK6)("k6 scripts against planted faults", () => {
     response.setHeader("Content-Type", "application/json");
     response.setHeader("X-Request-ID", String(request.headers["x-request-id"] ?? "made"));
     response.end(
-      JSON.stringify(known ? { message: "pong", nonce, ms: 100 } : { error: "nothing is here" }),
+      JSON.stringify(
+        known ? { message: "pong", nonce, ms: 100 } : { error: "nothing is at this path" },
+      ),
     );
   };
 
-  async function serve(handler: RequestListener): Promise<string> {
+  async function serve(handler: RequestListener, others: object = {}): Promise<string> {
     server = createServer(handler);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const outputs = join(folder, "outputs.json");
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    writeFileSync(outputs, JSON.stringify({ url }));
+    writeFileSync(outputs, JSON.stringify({ url, ...others }));
     return outputs;
   }
 
@@ -257,6 +262,13 @@ describe.skipIf(!hasK6)("k6 scripts against planted faults", () => {
     expect(result.requests).toBeGreaterThanOrEqual(95);
     expect(connections).toBeGreaterThan(result.requests * 0.2);
     expect(connections).toBeLessThan(result.requests * 0.8);
+  });
+
+  test("the stack's objectives are thresholds of steady", async () => {
+    const slo = { http_req_duration: ["p(99)<=0.001"], http_req_failed: ["rate<=0.001"] };
+    const { exitCode, result } = await k6("steady", await serve(hello, { slo }));
+    expect(result.problems).toEqual(["threshold of k6: http_req_duration must be p(99)<=0.001"]);
+    expect(exitCode).toBe(99);
   });
 
   test.each<[string, RequestListener]>([

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { words } from "../../operations/command";
-import { configuredSource } from "../../operations/down";
 import { failureReasons, remedies } from "../../operations/failure";
 import type { GateSpec } from "../../operations/gate";
 import { onlyMembers, workFrom } from "../../operations/maintain";
 import { afterUp } from "../../operations/outputs";
 import { remediesFor } from "../../operations/repair";
-import { tally, verdict, type JsonReport } from "../support/tally";
+import { configuredSource, settingsFrom } from "../../operations/settingsFile";
+import { failures, tally, verdict, type JsonReport } from "../support/tally";
 
 describe("words", () => {
   it.each([
@@ -33,9 +33,10 @@ describe("maintenance work", () => {
   });
 
   it("is careful with a node that is alone in its tier", () => {
-    const spec = (node: string, members: number) =>
-      ({ node, members: Array.from({ length: members }) }) as unknown as GateSpec;
-    expect(onlyMembers([spec("web-a", 1), spec("app-a", 2)])).toEqual(["web-a"]);
+    const spec = (node: string, members: number, required = 1) =>
+      ({ node, required, members: Array.from({ length: members }) }) as unknown as GateSpec;
+    const specs = [spec("web-a", 1), spec("app-a", 2), spec("machine-vm-web-a", 1, 0)];
+    expect(onlyMembers(specs)).toEqual(["web-a"]);
   });
 });
 
@@ -61,7 +62,7 @@ describe("going down", () => {
     ["config:\n  holdfast:machines:\n    source: lab", "lab"],
     ["config:\n  holdfast:machines:\n    source: inventory", "inventory"],
   ])("knows the source of machines in %j", (text, source) => {
-    expect(configuredSource(text)).toBe(source);
+    expect(configuredSource(settingsFrom(text))).toBe(source);
   });
 });
 
@@ -177,5 +178,22 @@ describe("the tests' tally", () => {
     });
     expect(verdict([{ passed: 5, failed: 1 }])).toEqual({ line: "5 passed, 1 failed", ok: false });
     expect(verdict([{ passed: 0, failed: 0 }])).toEqual({ line: "0 passed, 0 failed", ok: false });
+  });
+
+  it("is preceded by what failed and why, without colours and places in code", () => {
+    const failed = {
+      status: "failed",
+      fullName: "a stack stands",
+      failureMessages: ["\u001b[31mError: it fell\u001b[39m\nand lay\n    at a.ts:1:2"],
+    };
+    const testResults = [
+      { status: "failed", assertionResults: [{ status: "passed" }, failed] },
+      { status: "failed", name: "b.test.ts", message: "no import", assertionResults: [] },
+    ];
+    expect(failures({ numPassedTests: 1, numFailedTests: 1, testResults })).toEqual([
+      "a stack stands: Error: it fell\nand lay",
+      "b.test.ts: no import",
+    ]);
+    expect(failures(undefined)).toEqual([]);
   });
 });

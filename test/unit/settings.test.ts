@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { SettingsError, parseSettings, type Problem } from "../../model/settings";
+import { SettingsError, parseSettings, settingsSchemas, type Problem } from "../../model/settings";
 import { planStack, readPlan } from "../../model/stack";
 import { tiers } from "../../tiers";
 import { inventory, validSettings } from "./support/settings";
+
+const topLevelKeys = Object.keys(settingsSchemas(tiers)).join(", ");
 
 /** What a configuration is told, or nothing. */
 function problems(raw: Record<string, unknown>): readonly Problem[] {
@@ -54,7 +56,7 @@ describe("settings", () => {
     expect(error.message).toBe(
       [
         "4 settings are wrong; nothing was changed:",
-        "  holdfast:webPol: found a mapping, allowed: no such key (did you mean webPool?); the keys are machines, registry, loadBalancer, appPool, webPool",
+        `  holdfast:webPol: found a mapping, allowed: no such key (did you mean webPool?); the keys are ${topLevelKeys}`,
         '  holdfast:webPool.count: found "3", allowed: a whole number from 1 to 9',
         "  holdfast:webPool.prot: found 80, allowed: no such key (did you mean port?); the keys are count, machines, port, edgeHttpPort, edgeHttpsPort, readTimeoutSeconds, drainSeconds",
         "  holdfast:loadBalancer.internalVip: found 10.77.0.6, allowed: an address other than holdfast:loadBalancer.edgeVip",
@@ -77,12 +79,12 @@ describe("a wrong value", () => {
     [
       "unknown top-level key",
       { database: {} },
-      "holdfast:database: a mapping | no such key; the keys are machines, registry, loadBalancer, appPool, webPool",
+      `holdfast:database: a mapping | no such key; the keys are ${topLevelKeys}`,
     ],
     [
       "unknown key with another case",
       { appPool: { healthpath: "/" } },
-      "holdfast:appPool.healthpath: text | no such key (did you mean healthPath?); the keys are count, machines, image, command, port, endpointPort, healthPath, readyPath, metricsPath, environment, secrets, user, memoryMegabytes, stopTimeoutSeconds, startTimeoutSeconds",
+      "holdfast:appPool.healthpath: text | no such key (did you mean healthPath?); the keys are count, machines, image, sample, command, migrationCommand, migrationTimeoutSeconds, port, endpointPort, healthPath, readyPath, healthCommand, metricsPath, environment, secrets, user, memoryMegabytes, stopTimeoutSeconds, startTimeoutSeconds",
     ],
     [
       "unknown key of a listed machine",

@@ -1,6 +1,13 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -188,6 +195,23 @@ describe("lock", () => {
   it("takes over from a process that is gone", async () => {
     const { pid } = spawnSync("true");
     writeFileSync(file, `${pid}\n`);
+    expect(await alone(file, async () => "ran")).toBe("ran");
+  });
+
+  it.each([
+    ["that has another program by now", () => spawn("sleep", ["20"])],
+    ["that is this one's by now", () => process],
+  ])("takes over from a number %s", async (_, holder) => {
+    const { pid } = holder();
+    writeFileSync(file, `${pid}\n`);
+    expect(await alone(file, async () => "ran")).toBe("ran");
+    if (pid !== undefined && pid !== process.pid) process.kill(pid);
+  });
+
+  it("takes over what was never signed, once it is old", async () => {
+    writeFileSync(file, "");
+    const old = Date.now() / 1000 - 60;
+    utimesSync(file, old, old);
     expect(await alone(file, async () => "ran")).toBe("ran");
   });
 

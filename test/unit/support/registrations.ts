@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 
 /** What the program asked the engine for, in the order of registration. */
@@ -13,12 +14,15 @@ export interface Registration {
   /** Undefined where the provider decides. */
   readonly deleteBeforeReplace: boolean | undefined;
   readonly inputs: Readonly<Record<string, unknown>>;
+  /** URN of the provider that the program chose; empty where the engine has its own. */
+  readonly provider: string;
 }
 
 interface Request {
   getName(): string;
   getType(): string;
   getParent(): string;
+  getProvider(): string;
   getDependenciesList(): string[];
   getPropertydependenciesMap(): {
     forEach(visit: (value: { getUrnsList(): string[] }, key: string) => void): void;
@@ -80,6 +84,8 @@ export async function recordRegistrations(
           ? request.getDeletebeforereplace()
           : undefined,
         inputs: request.getObject()?.toJavaScript() ?? {},
+        // The provider's id follows its URN.
+        provider: request.getProvider().replace(/::[^:]*$/, ""),
       });
       done(error, response);
     });
@@ -101,11 +107,12 @@ async function settled(log: readonly unknown[]): Promise<void> {
 function computed(name: string): Record<string, unknown> {
   return {
     imageId: `sha256:${name}`,
-    sha256Digest: `sha256:${name}-digest`,
+    sha256Digest: `sha256:${createHash("sha256").update(name).digest("hex")}`,
     privateKeyOpenssh: `${name} private`,
     privateKeyPem: `${name} private`,
     publicKeyOpenssh: `ssh-ed25519 ${name}`,
     certPem: `${name} certificate`,
+    validityEndTime: "2030-01-01T00:00:00Z",
     certRequestPem: `${name} request`,
     result: `${name} password`,
     bcryptHash: `${name} hash`,

@@ -1,0 +1,101 @@
+import { rootCertificates } from "node:tls";
+import { describe, expect, it } from "vitest";
+import { mustRun } from "../../faults/fault";
+import type { DataStack } from "../../support/dataStack";
+
+/**
+ * Run by the Node.js of a node: connects to HOST:PORT in five ways and prints which were refused.
+ * A refusal on either side counts: a client that verifies is one half of what keeps others out.
+ */
+const program = `
+const tls = require("node:tls"), net = require("node:net");
+const [host, port] = process.argv.slice(2);
+const ca = process.env.CA;
+const secure = (options) => new Promise((resolve) => {
+  const socket = tls.connect({ host, port: Number(port), ca, ...options });
+  socket.setTimeout(4000, () => { socket.destroy(); resolve("silent"); });
+  socket.on("secureConnect", () => { socket.destroy(); resolve("open"); });
+  socket.on("error", () => resolve("refused"));
+});
+const plain = () => new Promise((resolve) => {
+  const socket = net.connect({ host, port: Number(port) });
+  let answer = "";
+  socket.setTimeout(4000, () => { socket.destroy(); resolve(answer === "" ? "refused" : answer); });
+  socket.on("connect", () => socket.write("GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\nPING\\r\\n"));
+  socket.on("data", (data) => (answer += data));
+  socket.on("error", () => undefined);
+  socket.on("close", () => resolve(/^HTTP\\/1.1 [23]|PONG/.test(answer) ? "open" : "refused"));
+});
+(async () => {
+  console.log(JSON.stringify({
+    right: await secure({}),
+    "wrong authority": await secure({ ca: process.env.OTHER_CA }),
+    "wrong name": await secure({ checkServerIdentity: (_, certificate) => tls.checkServerIdentity("wrong.example.com", certificate) }),
+    "TLS 1.1": await secure({ minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0", rejectUnauthorized: false }),
+    "plain text": await plain(),
+  }));
+})();
+`;
+
+const allRefused = {
+  right: "open",
+  "wrong authority": "refused",
+  "wrong name": "refused",
+  "TLS 1.1": "refused",
+  "plain text": "refused",
+};
+
+export function tlsListeners(data: DataStack): void {
+  const { stack } = data;
+
+  /** What a node sees at a port of another. */
+  async function seen(from: { node: string; machine: string }, host: string, port: number) {
+    const { caCertificate } = await stack.outputs();
+    // Any certificate that signed nothing here.
+    const other = rootCertificates[0] ?? "";
+    const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+    const command = `docker exec -i -e CA=${quoted(caCertificate)} -e OTHER_CA=${quoted(other)} ${from.node} node - ${host} ${port}`;
+    const output = await mustRun(stack, from.machine, command, { input: program });
+    return JSON.parse(output.trim().split("\n").at(-1) ?? "{}") as unknown;
+  }
+
+  describe("a port that speaks TLS", () => {
+    it("refuses plain text, TLS 1.1, and clients refuse a wrong authority and name: the edge", async () => {
+      const [app] = await data.nodesOf("appPool");
+      const { vip } = await stack.outputs();
+      expect(await seen(app!, vip, 443)).toEqual(allRefused);
+    });
+
+    it.each([6379, 26379])("so does the cache: port %d", async (port) => {
+      const { machines } = await stack.outputs();
+      const [app] = await data.nodesOf("appPool");
+      for (const { machine, node } of await data.nodesOf("redisCache")) {
+        expect(await seen(app!, machines[machine]?.address ?? "", port), node).toEqual(allRefused);
+      }
+    });
+
+    it("so does the database, in its own protocol", async () => {
+      const { machines } = await stack.outputs();
+      const members = await data.nodesOf("mysqlCluster");
+      const [first] = members;
+      const attempt = async (host: string, ...options: readonly string[]) => {
+        const words = ["mysql", `--host=${host}`, "--user=app", "--batch", ...options];
+        const command = `docker exec -i ${first!.node} ${words.join(" ")} --execute="SELECT 1"`;
+        return (await stack.on(first!.machine, command)).stderr;
+      };
+      for (const { machine } of members) {
+        const host = machines[machine]?.address ?? "";
+        expect(await attempt(host, "--ssl-mode=DISABLED")).toMatch(/insecure transport|3159/i);
+        expect(await attempt(host, "--ssl-mode=REQUIRED", "--tls-version=TLSv1.1")).toMatch(
+          /TLS|SSL/,
+        );
+        // The right authority and name get as far as the missing password.
+        const right = ["--ssl-mode=VERIFY_IDENTITY", "--ssl-ca=/etc/holdfast/tls/ca.pem"];
+        expect(await attempt(host, ...right)).toContain("Access denied");
+        expect(
+          await attempt(host, "--ssl-mode=VERIFY_CA", "--ssl-ca=/etc/holdfast/tls/node.pem"),
+        ).toMatch(/certificate verify failed|SSL connection error/);
+      }
+    });
+  });
+}

@@ -1,0 +1,168 @@
+import { describe, expect, it } from "vitest";
+import { loadBalancerFiles } from "../../components/loadBalancer.files";
+import { readPlan } from "../../model/stack";
+import { tiers } from "../../tiers";
+
+/** The rendered configuration of the first load balancer, its sections by their first line. */
+function sections(raw: Record<string, unknown> = {}): ReadonlyMap<string, readonly string[]> {
+  const plan = readPlan(tiers, raw);
+  const [node] = plan.tiers.loadBalancer.nodes;
+  if (!node) throw new Error("no load balancer in the plan");
+  const text = loadBalancerFiles(plan, node)["/etc/holdfast/haproxy.cfg"] ?? "";
+  const found = new Map<string, string[]>();
+  let lines: string[] = [];
+  for (const line of text.split("\n")) {
+    if (/^\w/.test(line)) found.set(line, (lines = []));
+    else if (line.trim() !== "" && !/^\s*#/.test(line)) lines.push(line.trim());
+  }
+  return found;
+}
+
+function section(name: string, raw?: Record<string, unknown>): readonly string[] {
+  const lines = sections(raw).get(name);
+  if (!lines) throw new Error(`no section ${name}`);
+  return lines;
+}
+
+const edge = (raw?: Record<string, unknown>) => section("frontend web from http", raw);
+const internal = (raw?: Record<string, unknown>) => section("frontend app from http", raw);
+
+describe("what one client may take", () => {
+  it("is limited by settings: connections, requests in a time, bytes of header and body", () => {
+    const lines = edge({
+      loadBalancer: {
+        maxConnections: 200,
+        connectionsPerClient: 20,
+        requestsPerClient: 30,
+        clientWindowSeconds: 5,
+        maxHeaderBytes: 2048,
+        maxBodyBytes: 4096,
+      },
+    });
+    expect(lines).toContain("maxconn 200");
+    expect(lines).toContain("tcp-request connection reject if { sc0_conn_cur gt 20 }");
+    expect(lines).toContain("stick-table type ip size 100k expire 5s store gpc0_rate(5s),conn_cur");
+    expect(lines.find((line) => line.includes("status 429"))).toMatch(
+      /at most 30 in 5 seconds.* hdr Retry-After 5 hdr Cache-Control no-store if \{ sc0_gpc0_rate ge 30 \}$/,
+    );
+    expect(lines.find((line) => line.includes("status 431"))).toMatch(
+      /at most 2048 bytes in all.* if \{ req\.hdrs,length gt 2048 \}$/,
+    );
+    expect(lines).toContain("http-request deny deny_status 413 if { req.body_size gt 4096 }");
+  });
+
+  it("counts what is passed on, after the limit and before everything else", () => {
+    const lines = edge();
+    const at = (part: string) => lines.findIndex((line) => line.includes(part));
+    expect(at("track-sc0")).toBeLessThan(at("sc0_conn_cur"));
+    expect(at("set-var(txn.request_id)")).toBeLessThan(at("status 429"));
+    expect(at("status 429")).toBeLessThan(at("sc-inc-gpc0"));
+    expect(at("sc-inc-gpc0")).toBeLessThan(at("status 431"));
+    expect(at("deny_status 413")).toBeLessThan(at("wait-for-body"));
+  });
+
+  it("leaves room for the tiers, which are not limited", () => {
+    expect(section("global", { loadBalancer: { maxConnections: 200 } })).toContain("maxconn 400");
+    for (const word of ["maxconn", "stick-table", "reject", "429", "wait-for-body"]) {
+      expect(internal().join("\n")).not.toContain(word);
+    }
+  });
+});
+
+describe("what a client says about itself", () => {
+  it("is removed before what is true is set", () => {
+    const lines = edge();
+    const removed = lines.findIndex((line) => line.includes("del-header x-forwarded- -m beg"));
+    for (const name of ["For", "Proto", "Port", "Host"]) {
+      const set = lines.findIndex((line) => line.includes(`set-header X-Forwarded-${name}`));
+      expect(set, name).toBeGreaterThan(removed);
+    }
+    expect(lines).toContain("http-request set-var(txn.request_id) uuid");
+  });
+
+  const removed = () => {
+    const line = edge().find((entry) => entry.includes("-m reg")) ?? "";
+    return new RegExp(/del-header (\S+) -m reg/.exec(line)?.[1] ?? "$^", "i");
+  };
+
+  it.each([
+    "Forwarded",
+    "X-Real-IP",
+    "True-Client-IP",
+    "X-Original-URL",
+    "Proxy",
+    "HTTP2-Settings",
+  ])("is removed from %s", (name) => expect(removed().test(name)).toBe(true));
+
+  it.each(["Authorization", "Cookie", "X-Proxy-Token", "Forwarded-By", "TE"])(
+    "stays in %s",
+    (name) => expect(removed().test(name)).toBe(false),
+  );
+
+  it("is believed of the tiers", () => {
+    expect(internal()).toContain("http-request set-var(txn.request_id) req.hdr(x-request-id)");
+    expect(internal().join("\n")).not.toContain("del-header");
+  });
+});
+
+describe("HTTPS", () => {
+  const redirects = (raw?: Record<string, unknown>) =>
+    edge(raw).filter((line) => line.startsWith("http-request redirect"));
+
+  it("is where everybody is sent, by setting, but for health and ACME", () => {
+    const raw = { loadBalancer: { redirectToHttps: true } };
+    expect(redirects(raw)).toEqual([
+      "http-request redirect location https://%[req.hdr(host),regsub(:[0-9]+$,)]%[pathq] code 308 if !{ ssl_fc } !without_tls",
+    ]);
+    expect(edge(raw)).toContain("acl without_tls path_beg /.well-known/acme-challenge/");
+    expect(edge(raw)).toContain("acl without_tls path /healthz");
+    expect(redirects({ ...raw, webPool: { edgeHttpsPort: 8443 } })[0]).toContain(
+      "regsub(:[0-9]+$,)]:8443%[pathq]",
+    );
+    expect(redirects()).toEqual([]);
+    expect(internal(raw).join("\n")).not.toContain("redirect");
+  });
+
+  it("is said to be the only way, by setting, where TLS is spoken", () => {
+    const said = (raw?: Record<string, unknown>) =>
+      edge(raw).filter((line) => line.includes("Strict-Transport-Security"));
+    expect(said({ loadBalancer: { hstsSeconds: 300 } })).toEqual([
+      "http-after-response set-header Strict-Transport-Security max-age=300 if { ssl_fc }",
+    ]);
+    expect(said()).toEqual([]);
+  });
+
+  it("is TLS 1.2 at least, and HTTP/2 is offered", () => {
+    expect(section("global")).toContain("ssl-default-bind-options ssl-min-ver TLSv1.2");
+    expect(edge().find((line) => line.includes(":443 "))).toMatch(/ alpn h2,http\/1\.1$/);
+  });
+});
+
+describe("answers", () => {
+  it("name no program and no version", () => {
+    expect(edge()).toContain("http-response del-header Server");
+    expect(edge()).toContain("http-response del-header X-Powered-By");
+    expect(section("frontend status from http")).toContain("stats hide-version");
+  });
+});
+
+describe("a pool of which no server passes its check", () => {
+  it("is asked regardless, where it serves HTTP and has others to try", () => {
+    const lines = section("backend web from http");
+    expect(lines).toContain("option allbackups");
+    expect(lines.filter((line) => line.startsWith("server "))).toEqual([
+      "server web-a 10.77.0.21:8080 tcp-ut 3s check",
+      "server web-b 10.77.0.22:8080 tcp-ut 3s check",
+      "server web-a-unchecked 10.77.0.21:8080 tcp-ut 3s backup",
+      "server web-b-unchecked 10.77.0.22:8080 tcp-ut 3s backup",
+    ]);
+  });
+
+  it("is not where there is one server, or where the check says who may be written to", () => {
+    const unchecked = (name: string, raw: Record<string, unknown>) =>
+      section(name, raw).filter((line) => line.endsWith(" backup"));
+    expect(unchecked("backend web from http", { webPool: { count: 1 } })).toEqual([]);
+    const database = { mysqlCluster: { count: 3 }, appPool: { sample: "property" } };
+    expect(unchecked("backend mysql-primary from tcp", database)).toEqual([]);
+  });
+});
