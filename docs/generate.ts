@@ -12,8 +12,9 @@ import { projectRoot } from "../model/rendering";
 import { settingTexts, type SettingText } from "../model/schemaText";
 import { settingsSchemas } from "../model/settings";
 import { readPlan, type PlannedTier } from "../model/stack";
-import type { Tiers } from "../model/tier";
+import type { TierDeclaration, Tiers } from "../model/tier";
 import { tiers } from "../tiers";
+import { metricsDocument } from "./metrics";
 
 const declared: Tiers = tiers;
 
@@ -33,12 +34,26 @@ export function stackSettings(yaml: string): Record<string, unknown> {
   );
 }
 
+/** What the sections are about that belong to no tier. */
+const sections: Readonly<Record<string, string>> = {
+  stack: "What the stack is for; see `docs/architecture.md`, Production.",
+  machines: "Where the nodes run, and who may log in there.",
+  registry: "Where the machines pull the images from.",
+  passwords: "The generated passwords, and their rotation.",
+  slo: "The objectives, from which alerts, load test thresholds and the availability report come.",
+  alerting: "Who is told of faults; see `docs/runbooks/README.md`.",
+};
+
+/** How the tier's nodes are called; ends the sentence. */
+function nodeKeys(tier: TierDeclaration): string {
+  const { key } = tier;
+  return tier.everyMachine ? `\`${key}-<machine>\`.` : `\`${key}-a\`, \`${key}-b\`, ...`;
+}
+
 function aboutSection(name: string): string {
   const tier = declared[name];
-  if (tier) return `${tier.summary} Node keys: \`${tier.key}-a\`, \`${tier.key}-b\`, ...`;
-  return name === "machines"
-    ? "Where the nodes run, and who may log in there."
-    : "Where the machines pull the images from.";
+  if (tier) return `${tier.summary} Node keys: ${nodeKeys(tier)}`;
+  return sections[name] ?? "";
 }
 
 function settingsReference(): string {
@@ -63,19 +78,22 @@ function placeholder(type: string): string {
   return /such as (\S+)$/.exec(type)?.[1] ?? "...";
 }
 
-/** One setting of the example: its documentation, then the key, commented out without a default. */
+/**
+ * One setting of the example: its documentation, then the key, commented out without a default.
+ * What is inside a mapping is commented out, too: the mapping's own line has its defaults.
+ */
 function exampleLines({ path: at, type, default: fallback, description }: SettingText): string[] {
   const key = at.at(-1) ?? "";
-  const inList = at.includes("<key>");
+  const inside = at.length > 1;
   const value =
     fallback === undefined
       ? placeholder(type)
       : stringify(fallback, { collectionStyle: "flow", flowCollectionPadding: false }).trim();
-  const indent = inList ? "    #     " : "    ";
+  const indent = at.includes("<key>") ? "    #     " : inside ? "    #   " : "    ";
   const shown = /^(text|a mapping.*)$/.test(type) ? description : `${description} (${type})`;
   return [
     ...wrapped(shown, 96 - indent.length).map((words) => `${indent}# ${words}`),
-    `${indent}${fallback === undefined && !inList ? "# " : ""}${key}: ${value}`,
+    `${indent}${fallback === undefined && !inside ? "# " : ""}${key}: ${value}`,
   ];
 }
 
@@ -95,7 +113,11 @@ function exampleStack(): string {
       texts.filter(({ path: at }) => at.includes("<key>") === inList),
     );
     const example = listed?.length
-      ? ["    # A machine in the list:", "    #   vm1:", ...listed.flatMap(exampleLines)]
+      ? [
+          `    # An entry of \`${listed[0]?.path[0] ?? ""}\`, by a name of your choice:`,
+          "    #   name:",
+          ...listed.flatMap(exampleLines),
+        ]
       : [];
     return [`  holdfast:${name}:`, ...(plain ?? []).flatMap(exampleLines), ...example].join("\n");
   });
@@ -108,20 +130,26 @@ function exampleStack(): string {
   ].join("\n")}\n`;
 }
 
-function elementText({
-  declaration: { name, key, summary, serviceClass },
-  listeners,
-}: PlannedTier) {
-  const listening = listeners.map(({ name: listener, protocol, port, from, purpose, balanced }) => {
+function elementText({ declaration, listeners }: PlannedTier) {
+  const { name, summary, serviceClass } = declaration;
+  const collectors = Object.values(declared)
+    .filter((tier) => tier.collectsMetrics && tier.name !== name)
+    .map((tier) => tier.name);
+  const listening = listeners.map((told) => {
+    const { name: listener, protocol, port, purpose, balanced } = told;
+    const from = [...told.from, ...(told.metricsPath === undefined ? [] : collectors)];
     const where = port === undefined ? protocol : `${protocol} port ${port}`;
-    const behind = balanced
-      ? `, balanced as endpoint \`${balanced.endpoint}\` on the ${balanced.vip} virtual address`
-      : "";
-    return `- \`${listener}\`, ${where}, from ${from.join(", ")}: ${purpose}${behind}.`;
+    const behind = (balanced ?? [])
+      .map(
+        ({ endpoint, vip }) =>
+          `, balanced as endpoint \`${endpoint}\` on the ${vip} virtual address`,
+      )
+      .join("");
+    return `- \`${listener}\`, ${where}, from ${from.join(", ") || "its own machine"}: ${purpose}${behind}.`;
   });
   return [
     `### ${name}`,
-    `${summary} Nodes: \`${key}-a\`, \`${key}-b\`, ... Service class: ${serviceClass}.`,
+    `${summary} Nodes: ${nodeKeys(declaration)} Service class: ${serviceClass}.`,
     listening.join("\n"),
   ].join("\n\n");
 }
@@ -135,6 +163,10 @@ export async function generate(read: (file: string) => string): Promise<Map<stri
   const documents = new Map([
     ["README.md", withSection(read("README.md"), "settings", settingsReference())],
     ["docs/example-stack.yaml", exampleStack()],
+    [
+      "docs/metrics.md",
+      metricsDocument(readPlan(declared, stackSettings(read("Pulumi.dev.yaml")))),
+    ],
     [
       "docs/architecture.md",
       withSection(
@@ -158,7 +190,7 @@ export function readDocument(file: string): string {
   return readFileSync(path.join(projectRoot, file), "utf8");
 }
 
-/** The documents whose text is not what the code says. `docs/example-stack.yaml` may be missing. */
+/** The documents whose text is not what the code says; those that are generated whole may be missing. */
 export async function staleDocuments(): Promise<Map<string, string>> {
   const present = (file: string) => {
     try {
