@@ -26,8 +26,9 @@ export function pressure(): Pressure {
 
 /** Tiers whose logs tell why requests failed, and what to look for in their lines. */
 const filters: Readonly<Record<string, string>> = {
-  loadBalancer: "grep -E '^[0-9:.]+ Server .* is (UP|DOWN)'",
+  loadBalancer: `grep -E '^[0-9:.]+ Server .* is (UP|DOWN)|"time_total_ms":([2-9][0-9]{3}|[0-9]{5,})'`,
   appPool: `grep -vE '"level":"(info|debug)"'`,
+  mysqlCluster: `grep -vE '"level":"(info|debug)"'`,
 };
 /** From the engine's time stamp to the time of day with milliseconds. */
 const timeOfDay = "sed -E 's/^[^T]*T([0-9:.]{12})[^ ]* /\\1 /'";
@@ -48,7 +49,7 @@ export async function evidence(
     Object.entries(nodes[tier] ?? {}).map(async ([node, { machine }]) => {
       const { stdout } = await stack.on(
         machine,
-        `docker logs --timestamps ${period} ${node} 2>&1 | ${timeOfDay} | ${filter} | tail -n 12 | cut -c1-280`,
+        `docker logs --timestamps ${period} ${node} 2>&1 | ${timeOfDay} | ${filter} | tail -n 40 | cut -c1-400`,
       );
       return [`${node}:`, ...stdout.trim().split("\n")].join("\n  ");
     }),

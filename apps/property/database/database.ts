@@ -113,7 +113,7 @@ export class Database {
           backoff: { firstMs: 20, mostMs: 300 },
           budget: this.budget,
           retryable: (error) => faultOf(error) === "unavailable",
-          onRetry: () => this.metrics.retries.inc({ operation: "read" }),
+          onRetry: (error) => this.retried("read", error),
         },
         (attempt) => this.readOnce(attempt, work, options),
       );
@@ -144,7 +144,7 @@ export class Database {
           backoff: { firstMs: 50, mostMs: 500 },
           budget: this.budget,
           retryable: (error) => ["unavailable", "not-primary", "conflict"].includes(faultOf(error)),
-          onRetry: () => this.metrics.retries.inc({ operation: "write" }),
+          onRetry: (error) => this.retried("write", error),
         },
         async ({ number, remainingMs }) => {
           const until = performance.now() + remainingMs;
@@ -331,6 +331,13 @@ export class Database {
     if (fault === "not-primary") this.servers[side].pool.discardIdle();
     const level = fault === "other" ? "error" : "debug";
     this.log[level]({ pool: side, fault, code, err: error }, "the database answered with an error");
+  }
+
+  /** As often as the budget allows: whoever looks for the reason of slow requests finds it here. */
+  private retried(operation: string, error: unknown): void {
+    this.metrics.retries.inc({ operation });
+    const reason = String(error instanceof OutcomeUnknown ? error.cause : error);
+    this.log.warn({ operation, code: errorLabel(error), reason }, "the database is asked again");
   }
 
   private unavailable(operation: string, error: unknown, outcome: "none" | "unknown"): unknown {
