@@ -31,7 +31,7 @@ export async function statusOf(
   stack: LiveStack,
   { node, machine }: Member,
 ): Promise<MemberStatus | undefined> {
-  const { exitCode, stdout } = await stack.on(machine, `timeout 5 docker exec ${node} status`);
+  const { exitCode, stdout } = await stack.on(machine, `timeout 20 docker exec ${node} status`);
   if (exitCode !== 0) return undefined;
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}") as MemberStatus;
 }
