@@ -404,6 +404,21 @@ describe("reads", () => {
     }
   });
 
+  test("own writes: the primary is away and no replica has them: asked again until one does", async () => {
+    const { mysql, database } = await filled();
+    mysql.keepsUp = false;
+    const { value: id, gtids } = await database.write(insert("two"));
+    mysql.onConnect = mysql.before = (side) => {
+      if (side === "primary") throw connectionLost();
+    };
+    setTimeout(() => mysql.replicate(), 200);
+    expect((await database.read(read(id), { after: gtids })).value).toBe("two");
+    await expect(database.read(read(id), { after: `${source}:9` })).rejects.toMatchObject({
+      name: "DatabaseUnavailable",
+      outcome: "none",
+    });
+  });
+
   test("a wish is waited for, but never a reason to ask the primary", async () => {
     const { mysql, id, database } = await filled();
     mysql.keepsUp = false;

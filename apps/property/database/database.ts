@@ -74,7 +74,7 @@ export class Instead<T> extends Error {
   }
 }
 
-/** The replica has not seen what the result must include. */
+/** The replica has not seen what the result must include; the primary has, and it will soon. */
 class Behind extends Error {
   override name = "Behind";
 }
@@ -112,7 +112,7 @@ export class Database {
           waitMs: this.options.readWaitMs,
           backoff: { firstMs: 20, mostMs: 300 },
           budget: this.budget,
-          retryable: (error) => faultOf(error) === "unavailable",
+          retryable: (error) => error instanceof Behind || faultOf(error) === "unavailable",
           onRetry: (error) => this.retried("read", error),
         },
         (attempt) => this.readOnce(attempt, work, options),
