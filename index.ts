@@ -18,6 +18,7 @@ import { Passwords } from "./components/passwords";
 import { Pki } from "./components/pki";
 import { showToPolicies } from "./components/productionSettings";
 import { RedisCache } from "./components/redisCache";
+import { ServiceExporter } from "./components/serviceExporter";
 import { Teardown } from "./components/teardown";
 import { WebPool } from "./components/webPool";
 import { k6Thresholds } from "./model/sloDocuments";
@@ -48,8 +49,12 @@ const copies = new Backup("backup", {
 const monitor = new Monitoring("monitor", { ...common, after: web.gates });
 const dashboards = new Grafana("grafana", { ...common, after: monitor.gates });
 const exporters = new MachineExporter("machine", common);
+const services = new ServiceExporter("exporter", {
+  ...common,
+  after: { mysqlExporter: mysql.gates, redisExporter: redis.gates },
+});
 
-const gates = [lb, mysql, redis, app, web, copies, monitor, dashboards, exporters].flatMap(
+const gates = [lb, mysql, redis, app, web, copies, monitor, dashboards, exporters, services].flatMap(
   (tier) => tier.gates,
 );
 machines.closeFirewalls(gates);
@@ -65,6 +70,7 @@ export const { url, vip, internalVip, nodes, machineList, endpoints } = describe
   monitoring: monitor.nodes,
   grafana: dashboards.nodes,
   machineExporter: exporters.nodes,
+  ...services.nodes,
 });
 export { machineList as machines };
 export const caCertificate = pki.caCertificate;

@@ -52,7 +52,10 @@ function prometheusFile(plan: MonitoringPlan, node: PlannedNode, stack: string):
     scrapeIntervalSeconds: settings.scrapeIntervalSeconds,
     slotSeconds,
     alertmanagers: monitors.map(({ machine }) => `${machine.address}:${settings.alertmanagerPort}`),
-    jobs: scrapeJobs(plan),
+    jobs: scrapeJobs(plan).map(({ targets, ...job }) => ({
+      ...job,
+      targets: targets.map(({ about = null, ...target }) => ({ ...target, about })),
+    })),
     probes: monitors.flatMap(({ key, machine }) =>
       edgeUrls(plan, settings.probePath).map((url) => ({
         prober: `${machine.address}:${settings.blackboxPort}`,

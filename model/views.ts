@@ -292,6 +292,8 @@ export interface PrometheusView {
       readonly tier: string;
       readonly node: string;
       readonly machine: string;
+      /** Parameter `target` of the question, null where it needs none. */
+      readonly about: string | null;
     }[];
   }[];
   readonly probes: readonly {
