@@ -2,7 +2,7 @@ import "./components/stackTraces";
 import { AppPool } from "./components/appPool";
 import { Backup } from "./components/backup";
 import { plannedStack } from "./components/configuration";
-import { edgeCertificate } from "./components/edgeCertificate";
+import { edgeCertificate, edgeIdentity } from "./components/edgeCertificate";
 import { Grafana } from "./components/grafana";
 import { grafanaUrls } from "./components/grafana.files";
 import { Inventory } from "./components/inventory";
@@ -46,7 +46,11 @@ const copies = new Backup("backup", {
 });
 
 // Last: before there is something to reach it would tell of an outage.
-const monitor = new Monitoring("monitor", { ...common, after: web.gates });
+const monitor = new Monitoring("monitor", {
+  ...common,
+  edge: edgeIdentity(plan, pki),
+  after: web.gates,
+});
 const dashboards = new Grafana("grafana", { ...common, after: monitor.gates });
 const exporters = new MachineExporter("machine", common);
 const services = new ServiceExporter("exporter", {
@@ -54,9 +58,18 @@ const services = new ServiceExporter("exporter", {
   after: { mysqlExporter: mysql.gates, redisExporter: redis.gates },
 });
 
-const gates = [lb, mysql, redis, app, web, copies, monitor, dashboards, exporters, services].flatMap(
-  (tier) => tier.gates,
-);
+const gates = [
+  lb,
+  mysql,
+  redis,
+  app,
+  web,
+  copies,
+  monitor,
+  dashboards,
+  exporters,
+  services,
+].flatMap((tier) => tier.gates);
 machines.closeFirewalls(gates);
 new Teardown("teardown", { after: gates });
 

@@ -58,10 +58,7 @@ export const mysqlExporterDashboard: DashboardDeclaration<object> = {
       queries: [
         { expr: perSecond(status("aborted_connects"), "node"), legend: "{{node}} broken off" },
         {
-          expr: perSecond(
-            `${status("connection_errors_total")}{error="max_connections"}`,
-            "node",
-          ),
+          expr: perSecond(`${status("connection_errors_total")}{error="max_connections"}`, "node"),
           legend: "{{node}} no place",
         },
       ],
@@ -81,7 +78,8 @@ export const mysqlExporterDashboard: DashboardDeclaration<object> = {
     },
     {
       title: "Reads that need the disk",
-      tells: "Share of the pages that the buffer pool did not have. Above a few percent it is too small.",
+      tells:
+        "Share of the pages that the buffer pool did not have. Above a few percent it is too small.",
       unit: "percentunit",
       min: 0,
       queries: [
@@ -96,9 +94,7 @@ export const mysqlExporterDashboard: DashboardDeclaration<object> = {
       tells: "Times a second that a transaction waited for a row that another one held.",
       unit: "ops",
       min: 0,
-      queries: [
-        { expr: perSecond(status("innodb_row_lock_waits"), "node"), legend: "{{node}}" },
-      ],
+      queries: [{ expr: perSecond(status("innodb_row_lock_waits"), "node"), legend: "{{node}}" }],
     },
     {
       title: "Replication within the group",

@@ -1,6 +1,9 @@
 import { perSecond, yesOrNo } from "../model/dashboardGeneric";
 import type { DashboardDeclaration } from "../model/dashboards";
 
+/** Sentinel tells some of it too. */
+const redis = (name: string) => `${name}{job="exporter-redis-redis"}`;
+
 /** What people see of Redis and Sentinel as they tell it themselves. */
 export const redisExporterDashboard: DashboardDeclaration<object> = {
   title: "Redis and Sentinel",
@@ -18,11 +21,14 @@ export const redisExporterDashboard: DashboardDeclaration<object> = {
       tells: "Connections that each Redis holds, those of the members and of the exporter too.",
       unit: "short",
       min: 0,
-      queries: [{ expr: "max by (node) (redis_connected_clients)", legend: "{{node}}" }],
+      queries: [
+        { expr: `max by (node) (${redis("redis_connected_clients")})`, legend: "{{node}}" },
+      ],
     },
     {
       title: "Memory of Redis",
-      tells: "In use for data and buffers, given by the machine, and from where on keys are evicted.",
+      tells:
+        "In use for data and buffers, given by the machine, and from where on keys are evicted.",
       unit: "bytes",
       min: 0,
       queries: [
@@ -39,7 +45,7 @@ export const redisExporterDashboard: DashboardDeclaration<object> = {
       max: 1,
       queries: [
         {
-          expr: `${perSecond("redis_keyspace_hits_total", "node")} / (${perSecond("redis_keyspace_hits_total", "node")} + ${perSecond("redis_keyspace_misses_total", "node")} > 0)`,
+          expr: `${perSecond(redis("redis_keyspace_hits_total"), "node")} / (${perSecond(redis("redis_keyspace_hits_total"), "node")} + ${perSecond(redis("redis_keyspace_misses_total"), "node")} > 0)`,
           legend: "{{node}}",
         },
       ],
@@ -50,8 +56,8 @@ export const redisExporterDashboard: DashboardDeclaration<object> = {
       unit: "ops",
       min: 0,
       queries: [
-        { expr: perSecond("redis_evicted_keys_total", "node"), legend: "{{node}} evicted" },
-        { expr: perSecond("redis_expired_keys_total", "node"), legend: "{{node}} expired" },
+        { expr: perSecond(redis("redis_evicted_keys_total"), "node"), legend: "{{node}} evicted" },
+        { expr: perSecond(redis("redis_expired_keys_total"), "node"), legend: "{{node}} expired" },
       ],
     },
     {
@@ -79,8 +85,11 @@ export const redisExporterDashboard: DashboardDeclaration<object> = {
       unit: "Bps",
       min: 0,
       queries: [
-        { expr: perSecond("redis_net_output_bytes_total", "node"), legend: "{{node}} sent" },
-        { expr: perSecond("redis_net_input_bytes_total", "node"), legend: "{{node}} received" },
+        { expr: perSecond(redis("redis_net_output_bytes_total"), "node"), legend: "{{node}} sent" },
+        {
+          expr: perSecond(redis("redis_net_input_bytes_total"), "node"),
+          legend: "{{node}} received",
+        },
       ],
     },
     {

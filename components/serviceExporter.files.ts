@@ -83,7 +83,11 @@ ssl-ca = ${authority}
 }
 
 /** The passwords of Redis and of Sentinel on the node's machine, by their addresses. */
-export function redisLogins({ settings }: Plan, { machine }: PlannedNode, password: string): string {
+export function redisLogins(
+  { settings }: Plan,
+  { machine }: PlannedNode,
+  password: string,
+): string {
   const { port, sentinelPort } = settings.redisCache;
   const logins = Object.fromEntries(
     [port, sentinelPort].map((each) => [

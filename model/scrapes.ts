@@ -40,9 +40,7 @@ function jobsOf(
   });
   return metricsTarget === undefined
     ? [job(name)]
-    : asked.map((one) =>
-        job(one.name, (address) => `${metricsTarget}://${address}:${one.port}`),
-      );
+    : asked.map((one) => job(one.name, (address) => `${metricsTarget}://${address}:${one.port}`));
 }
 
 /** What is to be scraped: every listener that declares metrics, on every node. */

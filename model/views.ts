@@ -309,6 +309,10 @@ export interface PrometheusView {
 export interface BlackboxView {
   readonly node: string;
   readonly timeoutSeconds: number;
+  /** Authority of the edge's certificate, null where it is one whom every system trusts. */
+  readonly authorityFile: string | null;
+  /** Name that the certificate must be valid for, null where it is the address. */
+  readonly serverName: string | null;
 }
 
 /** `configs/grafana/grafana.ini.hbs` */

@@ -112,6 +112,8 @@ describe("a live stack with monitoring", () => {
         const jobs = new Set((await targets(url)).map(({ job }) => job));
         expect([...jobs].sort()).toEqual([
           "app-http",
+          "exporter-mysql-server",
+          "exporter-nginx-server",
           "lb-status",
           "lb-supervisor",
           "machine-node",

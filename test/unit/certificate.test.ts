@@ -9,6 +9,7 @@ import {
   earliestEnd,
   endOfChain,
   expiryWarning,
+  rootOfChain,
 } from "../../model/certificate";
 import { SettingsError } from "../../model/settings";
 import { readPlan } from "../../model/stack";
@@ -217,5 +218,17 @@ describe("settings with a certificate of one's own", () => {
     expect(mistakes({ keepAliveSeconds: 30, drainSeconds: 30 })).toEqual([
       "holdfast:loadBalancer.keepAliveSeconds: 30 | less than drainSeconds, or a stopping load balancer cuts idle clients off",
     ]);
+  });
+});
+
+describe("the authority of a chain", () => {
+  it("is the last certificate, where that one signed itself", () => {
+    const root = rootOfChain(good.certificate + authority.certificate);
+    expect(root?.trim()).toBe(authority.certificate.trim());
+  });
+
+  it("is not in a chain that ends before it", () => {
+    expect(rootOfChain(good.certificate)).toBeUndefined();
+    expect(rootOfChain("")).toBeUndefined();
   });
 });
