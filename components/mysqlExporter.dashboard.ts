@@ -84,7 +84,7 @@ export const mysqlExporterDashboard: DashboardDeclaration<object> = {
       min: 0,
       queries: [
         {
-          expr: `${perSecond(status("innodb_buffer_pool_reads"), "node")} / (${perSecond(status("innodb_buffer_pool_read_requests"), "node")} > 0)`,
+          expr: `${perSecond(status("innodb_buffer_pool_reads"), "node")} / clamp_min(${perSecond(status("innodb_buffer_pool_read_requests"), "node")}, 1)`,
           legend: "{{node}}",
         },
       ],
