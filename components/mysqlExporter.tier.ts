@@ -13,7 +13,7 @@ export const mysqlExporter = {
   name: "mysqlExporter",
   key: "exporter-mysql",
   summary:
-    "The MySQL exporter beside each member of the database, where the stack has monitoring: what the server counts of statements, threads, InnoDB and the group. Its account reads counters and no data, and nothing depends on it.",
+    "The MySQL exporter beside each member of the database, where the stack has monitoring: what the server counts of statements, threads, InnoDB and the group. Its account may read counters and no row; nothing depends on it.",
   settings,
   beside: besideWhereMonitored("mysqlCluster"),
   asks: ["mysql"],

@@ -13,7 +13,7 @@ export const redisExporter = {
   name: "redisExporter",
   key: "exporter-redis",
   summary:
-    "The Redis exporter beside each node of the cache, where the stack has monitoring: what Redis counts of clients, commands and memory, and what its Sentinel sees. Its account reads counters and no data, and nothing depends on it.",
+    "The Redis exporter beside each node of the cache, where the stack has monitoring: what Redis counts of clients, commands and memory, and what its Sentinel sees. Its account may read counters and the log of slow commands, and no key; nothing depends on it.",
   settings,
   beside: besideWhereMonitored("redisCache"),
   asks: ["redis", "sentinel"],

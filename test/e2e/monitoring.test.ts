@@ -143,6 +143,17 @@ describe("a live stack with monitoring", () => {
       }
     });
 
+    it("has exporters that get in at their services", async () => {
+      const [url = ""] = monitors();
+      for (const [name, services] of [
+        ["mysql_up", 1],
+        ["nginx_up", 2],
+      ] as const) {
+        const values = (await query(url, name)).map(({ value }) => value);
+        expect(values, name).toEqual(Array.from({ length: services }, () => 1));
+      }
+    });
+
     it("answers queries at each reader out of what both have recorded", async () => {
       for (const url of readers()) {
         expect((await query(url, "slo:down:bool")).map(({ value }) => value)).toEqual([0]);
