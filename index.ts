@@ -2,7 +2,7 @@ import "./components/stackTraces";
 import { AppPool } from "./components/appPool";
 import { Backup } from "./components/backup";
 import { plannedStack } from "./components/configuration";
-import { edgeCertificate } from "./components/edgeCertificate";
+import { edgeCertificate, edgeIdentity } from "./components/edgeCertificate";
 import { Grafana } from "./components/grafana";
 import { grafanaUrls } from "./components/grafana.files";
 import { Inventory } from "./components/inventory";
@@ -18,6 +18,7 @@ import { Passwords } from "./components/passwords";
 import { Pki } from "./components/pki";
 import { showToPolicies } from "./components/productionSettings";
 import { RedisCache } from "./components/redisCache";
+import { ServiceExporter } from "./components/serviceExporter";
 import { Teardown } from "./components/teardown";
 import { WebPool } from "./components/webPool";
 import { k6Thresholds } from "./model/sloDocuments";
@@ -45,13 +46,30 @@ const copies = new Backup("backup", {
 });
 
 // Last: before there is something to reach it would tell of an outage.
-const monitor = new Monitoring("monitor", { ...common, after: web.gates });
+const monitor = new Monitoring("monitor", {
+  ...common,
+  edge: edgeIdentity(plan, pki),
+  after: web.gates,
+});
 const dashboards = new Grafana("grafana", { ...common, after: monitor.gates });
 const exporters = new MachineExporter("machine", common);
+const services = new ServiceExporter("exporter", {
+  ...common,
+  after: { mysqlExporter: mysql.gates, redisExporter: redis.gates },
+});
 
-const gates = [lb, mysql, redis, app, web, copies, monitor, dashboards, exporters].flatMap(
-  (tier) => tier.gates,
-);
+const gates = [
+  lb,
+  mysql,
+  redis,
+  app,
+  web,
+  copies,
+  monitor,
+  dashboards,
+  exporters,
+  services,
+].flatMap((tier) => tier.gates);
 machines.closeFirewalls(gates);
 new Teardown("teardown", { after: gates });
 
@@ -65,6 +83,7 @@ export const { url, vip, internalVip, nodes, machineList, endpoints } = describe
   monitoring: monitor.nodes,
   grafana: dashboards.nodes,
   machineExporter: exporters.nodes,
+  ...services.nodes,
 });
 export { machineList as machines };
 export const caCertificate = pki.caCertificate;

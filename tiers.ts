@@ -5,7 +5,10 @@ import { loadBalancer } from "./components/loadBalancer.tier";
 import { machineExporter } from "./components/machineExporter.tier";
 import { monitoring } from "./components/monitoring.tier";
 import { mysqlCluster } from "./components/mysqlCluster.tier";
+import { mysqlExporter } from "./components/mysqlExporter.tier";
+import { nginxExporter } from "./components/nginxExporter.tier";
 import { redisCache } from "./components/redisCache.tier";
+import { redisExporter } from "./components/redisExporter.tier";
 import { webPool } from "./components/webPool.tier";
 
 /** Every tier there is, in the order in which an update builds and rolls them. */
@@ -19,4 +22,7 @@ export const tiers = {
   monitoring,
   grafana,
   machineExporter,
+  mysqlExporter,
+  redisExporter,
+  nginxExporter,
 } as const;

@@ -1,9 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
-import { endOfChain, expiryWarning } from "../model/certificate";
+import { endOfChain, expiryWarning, rootOfChain } from "../model/certificate";
 import type { StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
 import type { LoadBalancerSettings } from "./loadBalancer.tier";
 import type { Pki } from "./pki";
+
+/** How a client knows that it has reached the edge. */
+export interface EdgeIdentity {
+  /** Certificate of the authority to trust, PEM; undefined where it is one whom every system trusts. */
+  readonly authority: pulumi.Input<string> | undefined;
+  /** Name that the edge's certificate must be valid for; undefined where it is the address. */
+  readonly name: string | undefined;
+}
 
 type Plan = StackPlan<typeof tiers>;
 
@@ -30,4 +38,16 @@ const sources: Readonly<
 /** Certificates and private key of the edge in one PEM, secret, as HAProxy reads them. */
 export function edgeCertificate(plan: Plan, pki: Pki): pulumi.Output<string> {
   return pulumi.secret(sources[plan.settings.loadBalancer.certificate](plan, pki));
+}
+
+/**
+ * By what probes of the edge's address verify its certificate. One from elsewhere is valid for names
+ * alone. Its authority is the one at the end of its chain; a chain that ends before it must lead to
+ * one whom every system trusts, as for any client.
+ */
+export function edgeIdentity({ settings }: Plan, pki: Pki): EdgeIdentity {
+  const { certificate, hostnames, secrets } = settings.loadBalancer;
+  return certificate === "stack"
+    ? { authority: pki.caCertificate, name: undefined }
+    : { authority: rootOfChain(secrets.certificateChain ?? ""), name: hostnames[0] };
 }

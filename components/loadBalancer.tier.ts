@@ -85,7 +85,7 @@ const settings = z
           .min(1)
           .optional()
           .describe(
-            "Secret. Your certificate in PEM and after it those of its authorities. A new one is put in place by an ordinary update.",
+            "Secret. Your certificate in PEM and after it those of its authorities, up to the last one where it is not a public one: by it the monitors verify. A new one is put in place by an ordinary update.",
           ),
         certificateKey: z
           .string()

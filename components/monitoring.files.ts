@@ -52,7 +52,10 @@ function prometheusFile(plan: MonitoringPlan, node: PlannedNode, stack: string):
     scrapeIntervalSeconds: settings.scrapeIntervalSeconds,
     slotSeconds,
     alertmanagers: monitors.map(({ machine }) => `${machine.address}:${settings.alertmanagerPort}`),
-    jobs: scrapeJobs(plan),
+    jobs: scrapeJobs(plan).map(({ targets, ...job }) => ({
+      ...job,
+      targets: targets.map(({ about = null, ...target }) => ({ ...target, about })),
+    })),
     probes: monitors.flatMap(({ key, machine }) =>
       edgeUrls(plan, settings.probePath).map((url) => ({
         prober: `${machine.address}:${settings.blackboxPort}`,
@@ -133,14 +136,31 @@ function agentView(plan: MonitoringPlan, node: PlannedNode): MonitoringAgentView
   };
 }
 
+/** Where a probe finds the authority of the edge's certificate, where not every system knows it. */
+export const probeAuthority = "/etc/holdfast/tls/ca.pem";
+
+/** By what probes verify the edge's certificate; by default it is the stack's own. */
+export interface ProbeTrust {
+  /** Whether the node has the file `probeAuthority`; else the system's authorities count. */
+  readonly authority: boolean;
+  /** Name that the certificate must be valid for, null where it is the address. */
+  readonly name: string | null;
+}
+
 /** Rendered files of a monitoring node without secrets, path -> content. `stack` is its name. */
 export function monitoringFiles(
   plan: MonitoringPlan,
   node: PlannedNode,
   stack: string,
+  trust: ProbeTrust = { authority: true, name: null },
 ): Readonly<Record<string, string>> {
   const { slo, alerting } = plan.settings;
-  const blackbox: BlackboxView = { node: node.key, timeoutSeconds: slotSeconds - 1 };
+  const blackbox: BlackboxView = {
+    node: node.key,
+    timeoutSeconds: slotSeconds - 1,
+    authorityFile: trust.authority ? probeAuthority : null,
+    serverName: trust.name,
+  };
   return {
     "/etc/holdfast/prometheus.yml": prometheusFile(plan, node, stack),
     "/etc/holdfast/rules.yml": stackRules({

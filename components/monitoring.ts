@@ -1,14 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlannedNode } from "../model/stack";
+import type { EdgeIdentity } from "./edgeCertificate";
 import type { Machines } from "./machines";
 import {
   monitoringFiles,
   monitoringSecretFiles,
   monitoringVolume,
+  probeAuthority,
   type MonitoringPlan,
 } from "./monitoring.files";
 import type { Node, Workload } from "./node";
-import { tlsFolder, type Pki } from "./pki";
 import { RoleImage, type Registry } from "./roleImage";
 import { gatesOf, rollOut } from "./roll";
 
@@ -17,7 +18,8 @@ export interface MonitoringArgs {
   readonly machines: Machines;
   /** Where the role's image is pushed. */
   readonly registry: Registry;
-  readonly pki: Pki;
+  /** Whom the probes are to meet. */
+  readonly edge: EdgeIdentity;
   /** Gates of the tiers that come before. */
   readonly after: readonly pulumi.Resource[];
 }
@@ -55,7 +57,7 @@ export class Monitoring extends pulumi.ComponentResource {
 
   private workload(
     name: string,
-    { plan, registry, pki }: MonitoringArgs,
+    { plan, registry, edge }: MonitoringArgs,
   ): (node: PlannedNode) => Workload {
     const image = new RoleImage(
       `${name}-image`,
@@ -76,9 +78,12 @@ export class Monitoring extends pulumi.ComponentResource {
     return (node) => ({
       image: image.reference,
       files: {
-        ...monitoringFiles(plan, node, pulumi.getStack()),
+        ...monitoringFiles(plan, node, pulumi.getStack(), {
+          authority: edge.authority !== undefined,
+          name: edge.name ?? null,
+        }),
         ...secrets,
-        [`${tlsFolder}/ca.pem`]: pki.caCertificate,
+        ...(edge.authority !== undefined && { [probeAuthority]: edge.authority }),
       },
       volumes: { [`holdfast-${node.key}`]: monitoringVolume },
       tmpfs: { "/run/holdfast": ownFolder },

@@ -23,24 +23,39 @@ export function accountGrants(database: string) {
       `ALL PRIVILEGES ON \`${database}\`.*`,
       "REPLICATION_APPLIER, SESSION_VARIABLES_ADMIN, SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.*",
     ],
+    /** Counters for the metrics: the server's own are everybody's to read, the group's are not. */
+    exporter: ["SELECT ON `performance_schema`.`replication_group_member_stats`"],
   } as const;
 }
 
 export type AccountName = keyof ReturnType<typeof accountGrants>;
 
-/** Content of `accounts.json`. `passwords` gives those that an account accepts, by its name. */
+/** The accounts that the stack has a use for. */
+export function accountsOf({ tiers: planned, settings }: StackPlan<typeof tiers>): AccountName[] {
+  const { exporter, ...always } = accountGrants(settings.mysqlCluster.database);
+  const used = planned.mysqlExporter.nodes.length > 0 ? { ...always, exporter } : always;
+  return Object.keys(used) as AccountName[];
+}
+
+/**
+ * Content of `accounts.json`. `passwords` gives those that an account accepts, by its name; an
+ * account without is left out.
+ */
 export function mysqlAccounts(
   database: string,
   generation: number,
-  passwords: Readonly<Record<AccountName, readonly string[]>>,
+  passwords: Readonly<
+    Partial<Record<AccountName, readonly string[]>> & Record<"replication", readonly string[]>
+  >,
 ): MysqlAccounts {
   const { replication, ...others } = accountGrants(database);
   return {
     generation,
     database,
     replication: { name: "replication", passwords: passwords.replication, grants: replication },
-    accounts: Object.entries(others).map(([name, grants]): MysqlAccount => {
-      return { name, passwords: passwords[name as AccountName], grants };
+    accounts: Object.entries(others).flatMap(([name, grants]): MysqlAccount[] => {
+      const accepted = passwords[name as AccountName];
+      return accepted ? [{ name, passwords: accepted, grants }] : [];
     }),
   };
 }

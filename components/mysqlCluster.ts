@@ -4,7 +4,7 @@ import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
 import type { Machines } from "./machines";
 import {
-  accountGrants,
+  accountsOf,
   mysqlAccounts,
   mysqlClusterFiles,
   mysqlFileNames,
@@ -105,7 +105,7 @@ export class MysqlCluster extends pulumi.ComponentResource {
   private accounts(plan: MysqlClusterArgs["plan"], passwords: Passwords): pulumi.Output<string> {
     const { database } = plan.settings.mysqlCluster;
     const { generation } = plan.settings.passwords;
-    const accepted = (Object.keys(accountGrants(database)) as AccountName[]).map((account) =>
+    const accepted = accountsOf(plan).map((account) =>
       passwords.of(mysqlPassword(account)).accepted.apply((list) => [account, list] as const),
     );
     return pulumi.secret(

@@ -6,12 +6,21 @@ import type { RedisAgentView, RedisView, SentinelView } from "../model/views";
 import type { tiers } from "../tiers";
 
 /** Accounts of the cache, each the least that its use needs; see the templates `*users.acl.hbs`. */
-export const redisAccounts = ["app", "replica", "sentinel", "agent"] as const;
+export const redisAccounts = ["app", "replica", "sentinel", "agent", "exporter"] as const;
 
 export type RedisAccount = (typeof redisAccounts)[number];
 
-/** Passwords that each account accepts, the current one first. */
-export type RedisPasswords = Readonly<Record<RedisAccount, readonly string[]>>;
+/** The accounts that the stack has a use for. */
+export function redisAccountsOf({ tiers: planned }: StackPlan<typeof tiers>): RedisAccount[] {
+  const watched = planned.redisExporter.nodes.length > 0;
+  return redisAccounts.filter((account) => account !== "exporter" || watched);
+}
+
+/** Passwords that each account accepts, the current one first; none where there is no such account. */
+export type RedisPasswords = Readonly<
+  Record<Exclude<RedisAccount, "exporter">, readonly string[]> &
+    Partial<Record<"exporter", readonly string[]>>
+>;
 
 /** Rendered files of a Redis node without secrets, path -> content. */
 export function redisCacheFiles(
@@ -75,7 +84,7 @@ export function redisSecretFiles(
   passwords: RedisPasswords,
 ): Readonly<Record<(typeof redisSecretFileNames)[number], string>> {
   const hashes = Object.fromEntries(
-    redisAccounts.map((account) => [account, passwords[account].map(sha256)]),
+    redisAccounts.map((account) => [account, (passwords[account] ?? []).map(sha256)]),
   );
   const members: MemberAccounts = {
     replica: { passwords: passwords.replica },

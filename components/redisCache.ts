@@ -6,7 +6,7 @@ import type { Node, Workload } from "./node";
 import type { Passwords } from "./passwords";
 import { tlsFiles, type Pki } from "./pki";
 import {
-  redisAccounts,
+  redisAccountsOf,
   redisCacheFiles,
   redisSecretFileNames,
   redisSecretFiles,
@@ -76,7 +76,7 @@ export class RedisCache extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const secrets = secretFiles(passwords);
+    const secrets = secretFiles(plan, passwords);
     return (node) => ({
       image: image.reference,
       files: {
@@ -94,10 +94,13 @@ export class RedisCache extends pulumi.ComponentResource {
 }
 
 /** Files with secrets, path -> content. */
-function secretFiles(passwords: Passwords): Record<string, pulumi.Output<string>> {
+function secretFiles(
+  plan: RedisCacheArgs["plan"],
+  passwords: Passwords,
+): Record<string, pulumi.Output<string>> {
   const rendered = pulumi
     .all(
-      redisAccounts.map((account) =>
+      redisAccountsOf(plan).map((account) =>
         passwords.of(redisPassword(account)).accepted.apply((list) => [account, list] as const),
       ),
     )

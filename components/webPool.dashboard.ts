@@ -1,4 +1,4 @@
 import type { DashboardDeclaration } from "../model/dashboards";
 
-/** What people see of the web pool: nginx counts nothing itself, the load balancers do. */
+/** What people see of the web pool: the load balancers count for it, and the exporter beside it. */
 export const webDashboard: DashboardDeclaration<object> = { title: "Web", panels: () => [] };

@@ -3,8 +3,8 @@ import type { PlannedNode, StackPlan } from "../model/stack";
 import type { NginxView, WebSupervisorView } from "../model/views";
 import type { tiers } from "../tiers";
 
-/** Port of nginx's own statistics, on the loopback address of the machine. */
-const nginxStatusPort = 8090;
+/** Where nginx tells of itself, on the loopback address of its machine alone. */
+export const nginxStatus = { port: 8090, path: "/nginx_status" } as const;
 
 /** Rendered files of a web node, path -> content. */
 export function webPoolFiles(
@@ -17,7 +17,7 @@ export function webPoolFiles(
   const nginx: NginxView = {
     node: node.key,
     port: settings.port,
-    statusPort: nginxStatusPort,
+    statusPort: nginxStatus.port,
     trustedProxies: plan.tiers.loadBalancer.nodes.map(({ machine }) => machine.address),
     app: {
       balanced: plan.vips !== undefined,

@@ -34,6 +34,16 @@ export function endOfChain(pem: string): Date {
   return new Date(Math.min(...ends));
 }
 
+/**
+ * The authority at the end of a chain, PEM. Undefined where the chain ends before it, as those of
+ * public authorities do: clients have these already. Throws where a certificate cannot be read.
+ */
+export function rootOfChain(pem: string): string | undefined {
+  const last = certificatesIn(pem).at(-1);
+  if (!last) return undefined;
+  return last.subject === last.issuer && last.verify(last.publicKey) ? last.toString() : undefined;
+}
+
 function readChain(pem: string): X509Certificate[] | undefined {
   try {
     return certificatesIn(pem);

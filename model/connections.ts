@@ -1,5 +1,11 @@
 import * as addresses from "./addresses";
-import type { PlannedNode, PlannedTier, StackPlan } from "./stack";
+import {
+  askedListeners,
+  neighbourOf,
+  type PlannedNode,
+  type PlannedTier,
+  type StackPlan,
+} from "./stack";
 import type { Listener, Source, Tiers } from "./tier";
 
 /** One allowed connection: somebody may open it to one port of one machine. */
@@ -112,9 +118,28 @@ export function connections(plan: StackPlan<Tiers>): Connection[] {
     allow(parties, tier, { protocol, port, ...what });
   };
 
+  /** Each node of a tier that stands beside another asks that one's node on its own machine. */
+  const allowNeighbours = (tier: PlannedTier, { name, protocol, port }: Listener) => {
+    const asking = Object.values(plan.tiers).filter(
+      (other) =>
+        neighbourOf(plan, other) === tier &&
+        askedListeners(plan, other).some((asked) => asked.name === name),
+    );
+    for (const other of asking) {
+      for (const { key, machine } of tier.nodes) {
+        const party = other.nodes
+          .filter((node) => node.machine.key === machine.key)
+          .map((node) => partyOf(other.name, node));
+        const what = { listener: name, endpoint: undefined, purpose: "what it tells of itself" };
+        allow(party, { ...tier, nodes: [{ key, machine }] }, { protocol, port, ...what });
+      }
+    }
+  };
+
   for (const tier of Object.values(plan.tiers)) {
     for (const listener of tier.listeners) {
       const { name, protocol, port, balanced = [], purpose } = listener;
+      allowNeighbours(tier, listener);
       allowCollectors(tier, listener);
       const parties = (from: readonly Source[]) =>
         from.flatMap((source) => partiesOf(plan, tier.name, source));

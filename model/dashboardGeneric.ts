@@ -124,9 +124,13 @@ export function balancedPanels(plan: StackPlan<Tiers>, { name }: PlannedTier): r
   ];
 }
 
-/** Whether the tier's nodes answer. */
-export function nodePanels({ name, listeners }: PlannedTier): readonly Panel[] {
-  if (!listeners.some(({ metricsPath }) => metricsPath !== undefined)) return [];
+/** Whether the nodes of a tier answer, and those beside them. */
+export function nodePanels(tiers: readonly PlannedTier[]): readonly Panel[] {
+  const telling = tiers.filter(({ listeners }) =>
+    listeners.some(({ metricsPath }) => metricsPath !== undefined),
+  );
+  if (telling.length === 0) return [];
+  const names = telling.map(({ name }) => name);
   return [
     {
       title: "Answers monitoring",
@@ -136,7 +140,7 @@ export function nodePanels({ name, listeners }: PlannedTier): readonly Panel[] {
       names: yesOrNo("answers", "silent"),
       queries: [
         {
-          expr: `max by (node, job) (up{tier="${name}",job!~"probe-.*"})`,
+          expr: `max by (node, job) (up{${anyOf("tier", names)},job!~"probe-.*"})`,
           legend: "{{node}} {{job}}",
         },
       ],
@@ -182,7 +186,7 @@ export function tierSaturation(tiers: readonly PlannedTier[]): readonly Panel[] 
     tiers.flatMap((tier) => {
       const { declaration } = tier;
       const { dashboard } = declaration;
-      if (!dashboard || declaration.everyMachine) return [];
+      if (!dashboard || declaration.everyMachine || declaration.beside) return [];
       return [{ expr: `max(${used(machinesOf(tier))})`, legend: dashboard.title }];
     });
   return [

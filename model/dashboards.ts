@@ -3,7 +3,7 @@ import { balancedPanels, machinePanels, nodePanels } from "./dashboardGeneric";
 import { overviewSections } from "./dashboardOverview";
 import { metricsIn } from "./metrics";
 import { scrapeJobs } from "./scrapes";
-import type { PlannedTier, StackPlan } from "./stack";
+import { neighbourOf, type PlannedTier, type StackPlan } from "./stack";
 import type { Tiers } from "./tier";
 
 /** Units as Grafana calls them. */
@@ -97,6 +97,14 @@ function ownPanels({ declaration }: PlannedTier, plan: StackPlan<Tiers>): readon
 const present = (plan: StackPlan<Tiers>): readonly PlannedTier[] =>
   Object.values(plan.tiers).filter(({ nodes }) => nodes.length > 0);
 
+/** What the tiers beside this one tell of it. */
+function besideSections(plan: StackPlan<Tiers>, tiers: readonly PlannedTier[]): readonly Section[] {
+  return tiers.flatMap((tier) => {
+    const { dashboard } = tier.declaration;
+    return dashboard ? [{ title: dashboard.title, panels: ownPanels(tier, plan) }] : [];
+  });
+}
+
 /** One for the whole stack, then one for each tier that it has, in the tiers' order. */
 function drawDashboards(plan: StackPlan<Tiers>): readonly Dashboard[] {
   const tiers = present(plan);
@@ -116,12 +124,14 @@ function drawDashboards(plan: StackPlan<Tiers>): readonly Dashboard[] {
     overview,
     ...tiers.flatMap((tier): readonly Dashboard[] => {
       const { name, declaration } = tier;
-      if (!declaration.dashboard) return [];
+      if (!declaration.dashboard || neighbourOf(plan, tier)) return [];
       const { title } = declaration.dashboard;
+      const beside = tiers.filter((other) => neighbourOf(plan, other) === tier);
       const sections: readonly Section[] = [
         { title, panels: ownPanels(tier, plan) },
+        ...besideSections(plan, beside),
         ...balancedPanels(plan, tier),
-        { title: "Nodes", panels: nodePanels(tier) },
+        { title: "Nodes", panels: nodePanels([tier, ...beside]) },
         { title: "Machines", panels: declaration.everyMachine ? [] : machinePanels(tier) },
       ];
       return [{ uid: `holdfast-${name}`, title, sections }];

@@ -65,7 +65,7 @@ export function alertsOn(
 
 /** Prefixes by which a stack's metrics are told from functions, labels and keywords. */
 const prefixes =
-  /^(holdfast|haproxy|http|node|probe|prometheus|alertmanager|process|property|slo:)_?/;
+  /^(holdfast|haproxy|http|node|probe|prometheus|alertmanager|process|property|mysql|redis|nginx|slo:)_?/;
 
 /** Metrics that an expression reads, by their names; recorded ones are among them. */
 export function metricsIn(expr: string): readonly string[] {

@@ -44,7 +44,8 @@ export function wantedImages(
   const { values } = checkSettings(tiers, raw);
   return Object.values(tiers).flatMap((tier) => {
     const own = values[tier.name];
-    const neighbour = own === undefined ? undefined : tier.beside?.(own as never);
+    const neighbour =
+      own === undefined ? undefined : tier.beside?.(own as never, values as Settings);
     if (neighbour === undefined || placementOf(values as Settings, neighbour).count === 0) {
       return [];
     }

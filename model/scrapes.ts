@@ -1,5 +1,5 @@
-import type { StackPlan } from "./stack";
-import type { Tiers } from "./tier";
+import { askedListeners, type PlannedTier, type StackPlan } from "./stack";
+import type { Listener, Tiers } from "./tier";
 
 /** A node of which metrics are fetched. */
 export interface ScrapeTarget {
@@ -9,35 +9,44 @@ export interface ScrapeTarget {
   readonly tier: string;
   readonly node: string;
   readonly machine: string;
+  /** What it is asked about, `scheme://address:port`, where it tells of more than one. */
+  readonly about?: string;
 }
 
 /** The targets of one listener. */
 export interface ScrapeJob {
-  /** `<tier key>-<listener>`, such as `lb-status`. */
+  /** `<tier key>-<listener>`, such as `lb-status`; the listener is the one that it tells of. */
   readonly job: string;
   readonly path: string;
   readonly targets: readonly ScrapeTarget[];
 }
 
+function jobsOf(
+  tier: PlannedTier,
+  { name, port, metricsPath, metricsTarget }: Listener,
+  asked: readonly Listener[],
+): readonly ScrapeJob[] {
+  if (metricsPath === undefined || port === undefined || tier.nodes.length === 0) return [];
+  const job = (of: string, about?: (address: string) => string): ScrapeJob => ({
+    job: `${tier.declaration.key}-${of}`,
+    path: metricsPath,
+    targets: tier.nodes.map(({ key, machine }) => ({
+      target: `${machine.address}:${port}`,
+      tier: tier.name,
+      node: key,
+      machine: machine.key,
+      ...(about && { about: about(machine.address) }),
+    })),
+  });
+  return metricsTarget === undefined
+    ? [job(name)]
+    : asked.map((one) => job(one.name, (address) => `${metricsTarget}://${address}:${one.port}`));
+}
+
 /** What is to be scraped: every listener that declares metrics, on every node. */
 export function scrapeJobs(plan: StackPlan<Tiers>): readonly ScrapeJob[] {
-  return Object.values(plan.tiers).flatMap(({ name: tier, declaration, nodes, listeners }) =>
-    listeners.flatMap(({ name, port, metricsPath }): ScrapeJob[] =>
-      metricsPath === undefined || port === undefined || nodes.length === 0
-        ? []
-        : [
-            {
-              job: `${declaration.key}-${name}`,
-              path: metricsPath,
-              targets: nodes.map(({ key, machine }) => ({
-                target: `${machine.address}:${port}`,
-                tier,
-                node: key,
-                machine: machine.key,
-              })),
-            },
-          ],
-    ),
+  return Object.values(plan.tiers).flatMap((tier) =>
+    tier.listeners.flatMap((listener) => jobsOf(tier, listener, askedListeners(plan, tier))),
   );
 }
 

@@ -63,6 +63,23 @@ export interface StackPlan<T extends Tiers = Tiers> {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** The tier beside whose nodes the tier's own stand, where it has nodes that do. */
+export function neighbourOf(
+  plan: StackPlan<Tiers>,
+  { name, declaration, nodes }: PlannedTier,
+): PlannedTier | undefined {
+  if (nodes.length === 0) return undefined;
+  return plan.tiers[declaration.beside?.(plan.settings[name] as never, plan.settings) ?? ""];
+}
+
+/** The listeners that the tier's nodes ask, in the order in which it names them. */
+export function askedListeners(plan: StackPlan<Tiers>, tier: PlannedTier): readonly Listener[] {
+  const neighbour = neighbourOf(plan, tier);
+  return (tier.declaration.asks ?? []).flatMap(
+    (asked) => neighbour?.listeners.filter(({ name }) => name === asked) ?? [],
+  );
+}
+
 /** Machines that settings list; in the lab those without an address get the next free one. */
 function listedMachines(settings: Settings, network: addresses.Network): PlannedMachine[] {
   const { source, list, interface: common } = settings.machines;
@@ -145,7 +162,8 @@ function plannedTiers(
   );
   return declared.map((declaration) => {
     const { name, key } = declaration;
-    const neighbours = placed.get(declaration.beside?.(settings[name] as never) ?? "") ?? [];
+    const neighbours =
+      placed.get(declaration.beside?.(settings[name] as never, settings) ?? "") ?? [];
     const beside = neighbours.map(({ machine }, index) => ({
       key: `${key}-${letter(index)}`,
       machine,

@@ -40,6 +40,11 @@ export interface Listener {
   readonly purpose: string;
   /** Path of the Prometheus metrics, where the listener offers them. */
   readonly metricsPath?: string;
+  /**
+   * Where each of those that the tier asks has metrics of its own: scheme of the parameter `target`
+   * that names one, such as `rediss` for `rediss://10.77.0.51:6379`.
+   */
+  readonly metricsTarget?: string;
   /** Other paths that machines ask for all the time; they tell nothing about users. */
   readonly polledPaths?: readonly string[];
   /** Endpoints under which the load balancers offer it. */
@@ -86,9 +91,14 @@ export interface TierDeclaration<S extends TierSchema = TierSchema> {
   everyMachine?(settings: Settings): boolean;
   /**
    * For a tier without a placement: settings name of the tier beside whose nodes its own stand, one
-   * beside each on the same machine; undefined where it has none.
+   * beside each on the same machine; undefined where it has none. `all`: the settings of the stack.
    */
-  beside?(settings: z.output<S>): string | undefined;
+  beside?(settings: z.output<S>, all: Settings): string | undefined;
+  /**
+   * Names of the listeners of that tier that each node asks, those of its own machine: past load
+   * balancers, and past the firewall, which what a machine says to itself never meets.
+   */
+  readonly asks?: readonly string[];
   /**
    * The image of others that the nodes' own is made from, for a tier without which a stack is whole:
    * where this computer cannot have it the stack goes without the tier, unless it is required.
@@ -115,7 +125,10 @@ export interface TierDeclaration<S extends TierSchema = TierSchema> {
   alerts?(settings: z.output<S>): readonly Alert[];
   /** Port on which a node tells its own state to its machine (`/status`), where it does. */
   statusPort?(settings: z.output<S>): number;
-  /** What people see of it; see dashboards.ts. */
+  /**
+   * What people see of it; see dashboards.ts. What stands beside another tier tells of that one and
+   * is shown there.
+   */
   readonly dashboard?: DashboardDeclaration<z.output<S>>;
   /** Contradictions between the tier's settings and others that it alone knows of. */
   problems?(plan: StackPlan): readonly Problem[];

@@ -292,6 +292,8 @@ export interface PrometheusView {
       readonly tier: string;
       readonly node: string;
       readonly machine: string;
+      /** Parameter `target` of the question, null where it needs none. */
+      readonly about: string | null;
     }[];
   }[];
   readonly probes: readonly {
@@ -307,6 +309,10 @@ export interface PrometheusView {
 export interface BlackboxView {
   readonly node: string;
   readonly timeoutSeconds: number;
+  /** Authority of the edge's certificate, null where it is one whom every system trusts. */
+  readonly authorityFile: string | null;
+  /** Name that the certificate must be valid for, null where it is the address. */
+  readonly serverName: string | null;
 }
 
 /** `configs/grafana/grafana.ini.hbs` */

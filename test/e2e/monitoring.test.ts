@@ -112,6 +112,8 @@ describe("a live stack with monitoring", () => {
         const jobs = new Set((await targets(url)).map(({ job }) => job));
         expect([...jobs].sort()).toEqual([
           "app-http",
+          "exporter-mysql-server",
+          "exporter-nginx-server",
           "lb-status",
           "lb-supervisor",
           "machine-node",
@@ -138,6 +140,17 @@ describe("a live stack with monitoring", () => {
         expect((await query(url, "slo:down:bool")).map(({ value }) => value)).toEqual([0]);
         const masters = await query(url, 'sum(holdfast_lb_vrrp_state{state="master"})');
         expect(masters.map(({ value }) => value)).toEqual([1]);
+      }
+    });
+
+    it("has exporters that get in at their services", async () => {
+      const [url = ""] = monitors();
+      for (const [name, services] of [
+        ["mysql_up", 1],
+        ["nginx_up", 2],
+      ] as const) {
+        const values = (await query(url, name)).map(({ value }) => value);
+        expect(values, name).toEqual(Array.from({ length: services }, () => 1));
       }
     });
 

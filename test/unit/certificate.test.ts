@@ -3,12 +3,17 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { addCertificateEnd } from "../../agents/certificateMetric";
+import { edgeIdentity } from "../../components/edgeCertificate";
+import { monitoringFiles } from "../../components/monitoring.files";
+import type { Pki } from "../../components/pki";
 import {
   certificateProblems,
   earliestEnd,
   endOfChain,
   expiryWarning,
+  rootOfChain,
 } from "../../model/certificate";
 import { SettingsError } from "../../model/settings";
 import { readPlan } from "../../model/stack";
@@ -217,5 +222,61 @@ describe("settings with a certificate of one's own", () => {
     expect(mistakes({ keepAliveSeconds: 30, drainSeconds: 30 })).toEqual([
       "holdfast:loadBalancer.keepAliveSeconds: 30 | less than drainSeconds, or a stopping load balancer cuts idle clients off",
     ]);
+  });
+});
+
+describe("the authority of a chain", () => {
+  it("is the last certificate, where that one signed itself", () => {
+    const root = rootOfChain(good.certificate + authority.certificate);
+    expect(root?.trim()).toBe(authority.certificate.trim());
+  });
+
+  it("is not in a chain that ends before it", () => {
+    expect(rootOfChain(good.certificate)).toBeUndefined();
+    expect(rootOfChain("")).toBeUndefined();
+  });
+});
+
+describe("probes of the edge", () => {
+  const pki = { caCertificate: "the stack's authority" } as unknown as Pki;
+  const identity = (loadBalancer: Record<string, unknown>) =>
+    edgeIdentity(readPlan(tiers, { loadBalancer, monitoring: { count: 1 } }), pki);
+  const own = (chain: string) => ({
+    certificate: "files",
+    hostnames: ["shop.example.com", "www.example.org"],
+    secrets: { certificateChain: chain, certificateKey: good.key },
+  });
+  const tlsOf = (trust?: Parameters<typeof monitoringFiles>[3]) => {
+    const plan = readPlan(tiers, { monitoring: { count: 1 } });
+    const files = monitoringFiles(plan, plan.tiers.monitoring.nodes[0]!, "unit", trust);
+    const { modules } = parse(files["/etc/holdfast/blackbox.yml"]!) as {
+      modules: { http: { http: { tls_config: unknown } } };
+    };
+    return modules.http.http.tls_config;
+  };
+
+  it("trust the stack's own authority, and the address in its certificate", () => {
+    expect(identity({})).toEqual({ authority: "the stack's authority", name: undefined });
+    expect(tlsOf()).toEqual({ ca_file: "/etc/holdfast/tls/ca.pem" });
+  });
+
+  it("trust the authority of a certificate from elsewhere, and its first name", () => {
+    const { authority: trusted, name } = identity(own(good.certificate + authority.certificate));
+    expect(trusted).toBe(authority.certificate);
+    expect(name).toBe("shop.example.com");
+    expect(tlsOf({ authority: true, name: "shop.example.com" })).toEqual({
+      ca_file: "/etc/holdfast/tls/ca.pem",
+      server_name: "shop.example.com",
+    });
+  });
+
+  it("trust whom every system trusts where the chain ends before its authority", () => {
+    expect(identity(own(good.certificate))).toEqual({
+      authority: undefined,
+      name: "shop.example.com",
+    });
+    expect(tlsOf({ authority: false, name: "shop.example.com" })).toEqual({
+      server_name: "shop.example.com",
+    });
   });
 });

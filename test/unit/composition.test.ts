@@ -43,9 +43,20 @@ const full: Composition = {
 
 describe.each([hello, full])("$name", ({ settings, tiers, name }) => {
   const chained = Object.values(tiers).flatMap(({ keys }) => keys);
-  // Each machine has an exporter where there is monitoring.
+  // Each machine has an exporter where there is monitoring, and each service that tells of itself.
   const exporters = tiers["monitor"] ? chained.map((key) => `machine-vm-${key}`) : [];
-  const nodeKeys = [...chained, ...exporters];
+  const told = /^(mysql|redis|web)-/;
+  const services = tiers["monitor"]
+    ? chained
+        .filter((key) => told.test(key))
+        .map((key) => `exporter-${key.replace(/^web/, "nginx")}`)
+    : [];
+  const nodeKeys = [...chained, ...exporters, ...services];
+  /** Key of a node's machine. */
+  const machineOf = (key: string) =>
+    services.includes(key)
+      ? key.replace(/^exporter-/, "vm-").replace("nginx", "web")
+      : key.replace(/^(machine-vm-)?/, "vm-");
   let log: Registration[];
   const named = (name: string, type?: string) => {
     const found = log.filter((entry) => entry.name === name && (!type || entry.type === type));
@@ -127,7 +138,7 @@ describe.each([hello, full])("$name", ({ settings, tiers, name }) => {
 
   it("replaces a node with its machine", () => {
     for (const key of nodeKeys) {
-      const machine = named(`${key.replace(/^(machine-vm-)?/, "vm-")}-machine`).urn;
+      const machine = named(`${machineOf(key)}-machine`).urn;
       expect(named(`${key}-container`).edges["labels"]).toContain(machine);
       expect(named(`${key}-image`).edges["pullTriggers"]).toContain(machine);
     }
@@ -157,12 +168,34 @@ describe.each([hello, full])("$name", ({ settings, tiers, name }) => {
     }
   });
 
+  it("has nothing of the exporters where there is no monitoring", () => {
+    if (services.length > 0) return;
+    const made = log.filter(({ name: resource }) => resource.includes("exporter"));
+    expect(made.map(({ type }) => type)).toEqual(["holdfast:index:ServiceExporter"]);
+  });
+
   if (name !== full.name) return;
 
-  it("lets no exporter wait for another node, nor any node for an exporter", () => {
-    for (const key of exporters) {
-      const waitsFor = named(`${key}-container`).dependsOn;
-      expect(waitsFor.some((urn) => urn.endsWith("-gate"))).toBe(false);
+  it("makes one image for the exporters of services, which get what they log in with as secrets", () => {
+    expect(log.filter(({ name: made }) => made === "exporter-image-build")).toHaveLength(1);
+    const uploads = (key: string) =>
+      named(`${key}-container`).inputs["uploads"] as { file: string; content: unknown }[];
+    const login = ["/etc/holdfast/tls/ca.pem", "/run/secrets/exporter"];
+    expect(uploads("exporter-mysql-a").map(({ file }) => file)).toEqual(login);
+    expect(uploads("exporter-redis-a").map(({ file }) => file)).toEqual(login);
+    expect(uploads("exporter-nginx-a")).toEqual([]);
+    const [, secret] = uploads("exporter-mysql-a");
+    // What stands for a secret in Pulumi's protocol.
+    expect(JSON.stringify(secret?.content)).toContain("1b47061264138c4ac30d75fd1eb44270");
+    expect(JSON.stringify(secret?.content)).toContain("passwords-mysql-exporter-2 password");
+  });
+
+  it("lets no exporter wait but for a service with accounts, nor any node for an exporter", () => {
+    for (const key of [...exporters, ...services]) {
+      const waitsFor = named(`${key}-container`).dependsOn.filter((urn) => urn.endsWith("-gate"));
+      const [, service] = /^exporter-(mysql|redis)-/.exec(key) ?? [];
+      const before = service ? (tiers[service]?.keys ?? []) : [];
+      expect(waitsFor.sort(), key).toEqual(before.map((each) => named(`${each}-gate`).urn).sort());
       const users = log.filter(({ dependsOn }) => dependsOn.includes(named(`${key}-gate`).urn));
       expect(users.map((user) => user.name)).toEqual(
         expect.arrayContaining(["teardown-notice", "vm-web-a-firewall-closed"]),

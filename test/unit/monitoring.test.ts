@@ -89,6 +89,10 @@ describe("what is scraped", () => {
       "monitor-blackbox",
       "monitor-agent",
       "machine-node",
+      "exporter-mysql-server",
+      "exporter-redis-redis",
+      "exporter-redis-sentinel",
+      "exporter-nginx-server",
     ]);
     expect(jobsOf(dev)["mysql-agent"]).toEqual(["mysql-a", "mysql-b", "mysql-c"]);
     expect(jobsOf(alone)["lb-status"]).toBeUndefined();

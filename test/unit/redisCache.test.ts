@@ -176,6 +176,21 @@ describe("secret files of a cache node", () => {
     ]);
   });
 
+  it("have an account for the exporter where there is one, and nothing else more", () => {
+    const more = redisSecretFiles({
+      ...{ app: ["app-new", "app-old"], replica: ["replica-new", "replica-old"] },
+      ...{ sentinel: ["sentinel-new", "sentinel-old"], agent: ["agent-new", "agent-old"] },
+      exporter: ["exporter-new", "exporter-old"],
+    });
+    expect(more["/etc/holdfast/users.acl"]).toBe(
+      `${files["/etc/holdfast/users.acl"]}user exporter on ${both("exporter")} resetchannels -@all +ping +info +client|setname +slowlog|len +slowlog|get +latency|latest\n`,
+    );
+    expect(more["/etc/holdfast/sentinel-users.acl"]).toBe(
+      `${files["/etc/holdfast/sentinel-users.acl"]}user exporter on ${both("exporter")} resetchannels -@all +ping +info +client|setname +sentinel|masters +sentinel|sentinels +sentinel|slaves +sentinel|replicas +sentinel|ckquorum\n`,
+    );
+    expect(more["/etc/holdfast/accounts.json"]).toBe(files["/etc/holdfast/accounts.json"]);
+  });
+
   it("tell the agent what members present to each other, never the application's password", () => {
     expect(JSON.parse(files["/etc/holdfast/accounts.json"])).toEqual({
       replica: { passwords: ["replica-new", "replica-old"] },

@@ -1,0 +1,114 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { PlannedNode, StackPlan } from "../model/stack";
+import type { tiers } from "../tiers";
+import type { Machines } from "./machines";
+import { mysqlPassword } from "./mysqlCluster";
+import { Node, type Workload } from "./node";
+import type { Passwords } from "./passwords";
+import { tlsFolder, type Pki } from "./pki";
+import { redisPassword } from "./redisCache";
+import { RoleImage, type Registry } from "./roleImage";
+import { gatesOf } from "./roll";
+import {
+  exporterCommands,
+  exporterSecret,
+  exporterTiers,
+  mysqlLogin,
+  redisLogins,
+  type ExporterTier,
+} from "./serviceExporter.files";
+
+export interface ServiceExporterArgs {
+  readonly plan: StackPlan<typeof tiers>;
+  readonly machines: Machines;
+  /** Where the role's image is pushed. */
+  readonly registry: Registry;
+  readonly pki: Pki;
+  readonly passwords: Passwords;
+  /** Gates of the services with accounts: they must know a password before it is presented. */
+  readonly after: Readonly<Record<"mysqlExporter" | "redisExporter", readonly pulumi.Resource[]>>;
+}
+
+/**
+ * The exporters of the services, each beside a node of it. They know nothing of each other and
+ * nobody waits for them: they are not chained.
+ */
+export class ServiceExporter extends pulumi.ComponentResource {
+  static readonly type = "holdfast:index:ServiceExporter";
+
+  /** By the settings name of the tier. */
+  readonly nodes: Readonly<Record<ExporterTier, readonly Node[]>>;
+  readonly gates: readonly pulumi.Resource[];
+
+  constructor(name: string, args: ServiceExporterArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(ServiceExporter.type, name, {}, opts);
+    const { plan, registry } = args;
+    const image = exporterTiers.some((tier) => plan.tiers[tier].nodes.length > 0)
+      ? new RoleImage(
+          `${name}-image`,
+          { role: "service-exporter", context: "images/service-exporter", registry },
+          { parent: this },
+        ).reference
+      : "";
+    const nodesOf = (tier: ExporterTier) =>
+      plan.tiers[tier].nodes.map((planned) => this.node(tier, planned, args, image));
+    this.nodes = {
+      mysqlExporter: nodesOf("mysqlExporter"),
+      redisExporter: nodesOf("redisExporter"),
+      nginxExporter: nodesOf("nginxExporter"),
+    };
+    this.gates = exporterTiers.flatMap((tier) => gatesOf(this.nodes[tier]));
+    this.registerOutputs({});
+  }
+
+  private node(
+    tier: ExporterTier,
+    planned: PlannedNode,
+    args: ServiceExporterArgs,
+    image: pulumi.Input<string>,
+  ): Node {
+    const { plan, machines, after } = args;
+    const { port, memoryMegabytes } = plan.settings[tier];
+    return new Node(
+      planned.key,
+      {
+        planned,
+        machine: machines.at(planned.machine, []),
+        tier,
+        workload: {
+          image,
+          command: exporterCommands[tier](plan, planned),
+          files: loginFiles(tier, planned, args),
+          memoryMegabytes,
+          stopTimeoutSeconds: 5,
+        },
+        service: { probe: { port, path: "/" } },
+        required: 0,
+        startTimeoutSeconds: 60,
+        members: [planned],
+        balancer: undefined,
+        after: tier === "nginxExporter" ? [] : after[tier],
+      },
+      { parent: this },
+    );
+  }
+}
+
+/** What an exporter logs in with; nginx asks nobody who he is. */
+function loginFiles(
+  tier: ExporterTier,
+  planned: PlannedNode,
+  { plan, pki, passwords }: ServiceExporterArgs,
+): Workload["files"] {
+  if (tier === "nginxExporter") return {};
+  const login =
+    tier === "mysqlExporter"
+      ? passwords.of(mysqlPassword("exporter")).current.apply(mysqlLogin)
+      : passwords
+          .of(redisPassword("exporter"))
+          .current.apply((password) => redisLogins(plan, planned, password));
+  return {
+    [exporterSecret]: pulumi.secret(login),
+    [`${tlsFolder}/ca.pem`]: pki.caCertificate,
+  };
+}
