@@ -138,14 +138,11 @@ export class AlertLab {
   }
 
   /** Runs a case in which these alerts are expected; its failure tells what was seen. */
-  async inTurn(
-    names: ReadonlySet<string>,
-    run: (turn: Turn, begun: number) => Promise<void>,
-  ): Promise<void> {
+  async inTurn(names: ReadonlySet<string>, run: (turn: Turn) => Promise<void>): Promise<void> {
     const turn: Turn = { names, from: Date.now(), to: undefined };
     this.turns.push(turn);
     try {
-      await run(turn, turn.from);
+      await run(turn);
     } catch (error) {
       // In its own message, so that what differs is still shown.
       if (error instanceof Error) error.message += `\n${this.evidence(turn.from)}`;

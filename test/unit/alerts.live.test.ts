@@ -18,7 +18,11 @@ const alertOf = (name: string) => allAlerts().find((alert) => alert.name === nam
 
 describe("live cases of alerts", () => {
   it("are there for every alert, but for those that cannot be caused in the lab", () => {
-    const told = [...cases.map(({ alert }) => alert), ...ofTheirOwn, ...Object.keys(cannotBeCaused)];
+    const told = [
+      ...cases.map(({ alert }) => alert),
+      ...ofTheirOwn,
+      ...Object.keys(cannotBeCaused),
+    ];
     expect([...told].sort()).toEqual([...names].sort());
   });
 

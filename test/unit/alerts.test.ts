@@ -4,7 +4,12 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { alertingRule, type DeclaredAlert } from "../../model/alerts";
 import { alertTopology } from "../../model/alertsGeneric";
-import { alertingSchema, alertmanagerFiles, inhibitRules, routesOf } from "../../model/alertsRouting";
+import {
+  alertingSchema,
+  alertmanagerFiles,
+  inhibitRules,
+  routesOf,
+} from "../../model/alertsRouting";
 import { stackAlerts, stackRules } from "../../model/alertsStack";
 import { longestPauseSeconds } from "../../components/backup.alerts";
 import { projectRoot } from "../../model/rendering";

@@ -67,7 +67,8 @@ const slowRequests = (lab: AlertLab, oneIn: number) =>
 
 const recordedSlowly =
   "a share of the budget has to be spent first, and windows are recorded every 15 s";
-const afterTheFirst = "the budget of the longer windows is spent by the same outage, a little later";
+const afterTheFirst =
+  "the budget of the longer windows is spent by the same outage, a little later";
 const lastToComeBack = "the nodes do not come back in the same second";
 
 /** Nothing else explains or silences these alerts: their faults may last at the same time. */
