@@ -5,7 +5,7 @@ export STACK MACHINE NODE SCENARIO ARGS COMMAND REBOOT CONFIRM FORCE ONLY FROM A
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up preview test test-unit test-data test-monitoring test-security lint bench chaos down doctor env load \
+.PHONY: help up preview test test-unit test-data test-monitoring test-alerts test-security lint bench chaos down doctor env load \
   maintain repair replace-machine restore mysql-force availability spof clean toolchain
 
 ts := node --import tsx
@@ -62,6 +62,9 @@ test-data: toolchain ## the part of it that breaks database and cache
 
 test-monitoring: toolchain ## check monitoring and alerts
 	$(with_tools) $(ts) test/summary.ts monitoring
+
+test-alerts: toolchain ## cause every alert's fault on a live stack of its own (ONLY=name for one)
+	$(with_tools) $(ts) test/summary.ts alerts
 
 test-security: toolchain ## check on a live stack of its own that nobody gets in who should not
 	$(with_tools) $(ts) test/summary.ts security

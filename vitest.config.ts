@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Suites with a live stack of their own and a command of their own: `make test-data`. */
-const suites = ["data", "monitoring", "security"];
+const suites = ["alerts", "data", "monitoring", "security"];
 const fileOf = (suite: string) => `test/e2e/${suite}.test.ts`;
 
 /** Tests on live stacks: files and tests take turns. */
@@ -9,6 +9,8 @@ const live = {
   fileParallelism: false,
   testTimeout: 900_000,
   hookTimeout: 900_000,
+  // Where faults may last at the same time, all of them do.
+  maxConcurrency: 20,
 };
 
 export default defineConfig({

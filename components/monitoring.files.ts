@@ -3,7 +3,7 @@ import { alertmanagerFiles } from "../model/alertsRouting";
 import { renderTemplate } from "../model/rendering";
 import { edgeUrls, polledPaths, scrapeJobs } from "../model/scrapes";
 import type { Problem } from "../model/settings";
-import { slotSeconds } from "../model/slo";
+import { clockOf, slotSeconds } from "../model/slo";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
 import type { BlackboxView, MonitoringAgentView, PrometheusView } from "../model/views";
@@ -169,7 +169,7 @@ export function monitoringFiles(
       runbooks: alerting.runbooks,
       polledRoutes: polledPaths(plan),
     }),
-    "/etc/holdfast/alertmanager.yml": alertmanagerFiles(alerting).config,
+    "/etc/holdfast/alertmanager.yml": alertmanagerFiles(alerting, clockOf(slo)).config,
     "/etc/holdfast/blackbox.yml": renderTemplate("blackbox/blackbox.yml.hbs", blackbox),
     "/etc/holdfast/agent.json": `${JSON.stringify(agentView(plan, node), null, 2)}\n`,
   };

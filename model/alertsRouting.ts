@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import { z } from "zod";
 import type { Scope } from "./alerts";
+import { clockOf, type Clock } from "./slo";
 
 const receiverSchema = z
   .strictObject({
@@ -109,6 +110,12 @@ export const inhibitRules: readonly InhibitRule[] = [
     equal: ["stack", "machine"],
   },
   {
+    // Alertmanager is a target like any other, and has a page of its own.
+    source_matchers: [scope("target"), 'severity="page"'],
+    target_matchers: [scope("target"), 'severity="ticket"'],
+    equal: ["stack", "node"],
+  },
+  {
     source_matchers: [scope("budget"), 'severity="page"'],
     target_matchers: [scope("budget"), 'severity="ticket"'],
     equal: ["stack", "slo"],
@@ -171,51 +178,59 @@ function notified(name: string, receivers: readonly [string, Receiver][]) {
 const deadMansSwitch = "dead-mans-switch";
 const nobody = "nobody";
 
-/** The tree of routes; the first that fits takes the alert. */
-export const routes = {
-  receiver: "ticket",
-  // What fires on one machine at once is one message.
-  group_by: ["stack", "alertname", "tier", "machine"],
-  group_wait: "10s",
-  group_interval: "1m",
-  repeat_interval: "1d",
-  routes: [
-    {
-      receiver: deadMansSwitch,
-      matchers: ['alertname="Watchdog"'],
-      group_wait: "0s",
-      group_interval: "30s",
-      repeat_interval: "1m",
-    },
-    { receiver: nobody, matchers: ['severity="none"'] },
-    {
-      // Long enough for the cause, where there is one, to be known and to speak instead.
-      receiver: "page",
-      matchers: [scope("users")],
-      group_by: ["stack", "alertname"],
-      group_wait: "20s",
-      repeat_interval: "1h",
-    },
-    {
-      receiver: "page",
-      matchers: [scope("risk"), 'severity="page"'],
-      // Disks, clocks and the like tend to go wrong everywhere at once.
-      group_by: ["stack", "alertname"],
-      repeat_interval: "4h",
-    },
-    { receiver: "ticket", matchers: [scope("risk")], group_by: ["stack", "alertname"] },
-    {
-      // Whatever ran on a dead machine, of whichever tier.
-      receiver: "ticket",
-      matchers: [scope("target"), 'severity="ticket"'],
-      group_by: ["stack", "alertname", "machine"],
-    },
-    { receiver: "page", matchers: ['severity="page"'], repeat_interval: "4h" },
-  ],
-} as const;
+/**
+ * The tree of routes; the first that fits takes the alert. Where the clock is faster the end of an
+ * alert is told sooner, and the dead man's switch sounds more often; the first message waits the same.
+ */
+export function routesOf(clock: Clock) {
+  return {
+    receiver: "ticket",
+    // What fires on one machine at once is one message.
+    group_by: ["stack", "alertname", "tier", "machine"],
+    group_wait: "10s",
+    group_interval: clock.window(60, 15),
+    repeat_interval: "1d",
+    routes: [
+      {
+        receiver: deadMansSwitch,
+        matchers: ['alertname="Watchdog"'],
+        group_wait: "0s",
+        group_interval: clock.window(30, 10),
+        repeat_interval: clock.window(60, 20),
+      },
+      { receiver: nobody, matchers: ['severity="none"'] },
+      {
+        // Long enough for the cause, where there is one, to be known and to speak instead.
+        receiver: "page",
+        matchers: [scope("users")],
+        group_by: ["stack", "alertname"],
+        group_wait: "20s",
+        repeat_interval: "1h",
+      },
+      {
+        receiver: "page",
+        matchers: [scope("risk"), 'severity="page"'],
+        // Disks, clocks and the like tend to go wrong everywhere at once.
+        group_by: ["stack", "alertname"],
+        repeat_interval: "4h",
+      },
+      { receiver: "ticket", matchers: [scope("risk")], group_by: ["stack", "alertname"] },
+      {
+        // Whatever ran on a dead machine, of whichever tier.
+        receiver: "ticket",
+        matchers: [scope("target"), 'severity="ticket"'],
+        group_by: ["stack", "alertname", "machine"],
+      },
+      { receiver: "page", matchers: ['severity="page"'], repeat_interval: "4h" },
+    ],
+  } as const;
+}
 
 /** Alertmanager's configuration with the secret files that it names. */
-export function alertmanagerFiles(settings: AlertingSettings): AlertmanagerFiles {
+export function alertmanagerFiles(
+  settings: AlertingSettings,
+  clock: Clock = clockOf({ timeScale: 1 }),
+): AlertmanagerFiles {
   const { receivers, smtp } = settings;
   const all = Object.entries(receivers);
   const getting = (severity: "page" | "ticket") =>
@@ -235,7 +250,7 @@ export function alertmanagerFiles(settings: AlertingSettings): AlertmanagerFiles
         }),
       }),
     },
-    route: routes,
+    route: routesOf(clock),
     inhibit_rules: inhibitRules,
     receivers: [
       { name: nobody },

@@ -94,7 +94,10 @@ export function sloSources(view: SloSourcesView): SloSources {
 const inSlot = (selector: string) => `sum(irate(${selector}[${durationText(3 * slotSeconds)}]))`;
 
 /** Seconds after which a change that did not end has been given up. */
-export const changeSeconds = 1800;
+const changeSeconds = 1800;
+
+/** The same under a clock: an update takes its time, however short days are. */
+export const changeLimit = (clock: Clock): number => clock.windowSeconds(changeSeconds, 90);
 
 const started = "max(holdfast_deploy_started_timestamp_seconds)";
 const finished = "(max(holdfast_deploy_finished_timestamp_seconds) or vector(0))";
@@ -115,7 +118,7 @@ function slotRules(sources: SloSources, clock: Clock): RecordingRule[] {
     },
     {
       record: "slo:planned:bool",
-      expr: `(${started} > bool ${finished}) * (${changeAge} <= bool ${clock.windowSeconds(changeSeconds)}) or vector(0)`,
+      expr: `(${started} > bool ${finished}) * (${changeAge} <= bool ${changeLimit(clock)}) or vector(0)`,
     },
     { record: "slo:requests_timed:rate", expr: inSlot(sources.timed.total) },
     {

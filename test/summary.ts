@@ -1,6 +1,7 @@
 /*
  * Runs the vitest projects named as arguments, one after the other, and prints what failed
  * and, as the last line, the total: "N passed, N failed". Exit code 1 where a test failed or none ran.
+ * ONLY in the environment: only tests with that in their name.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -10,6 +11,8 @@ import { failures, tally, verdict, type JsonReport, type Tally } from "./support
 
 const folder = path.join(projectRoot, ".build", "test");
 mkdirSync(folder, { recursive: true });
+
+const only = process.env["ONLY"];
 
 async function runProject(project: string): Promise<Tally> {
   const file = path.join(folder, `${project}.json`);
@@ -23,6 +26,7 @@ async function runProject(project: string): Promise<Tally> {
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${file}`,
+      ...(only ? ["--testNamePattern", only] : []),
     ],
     { cwd: projectRoot, reject: false, preferLocal: true, stdio: "inherit" },
   );

@@ -4,23 +4,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { monitoringVolume } from "../../components/monitoring.files";
 import type { AvailabilityReport } from "../../model/availabilityReport";
-import { host, labHosts, network } from "../../model/addresses";
 import { alertingSchema, alertmanagerFiles } from "../../model/alertsRouting";
 import { rateRange } from "../../model/dashboardGeneric";
 import { stackDashboards } from "../../model/dashboards";
 import { projectRoot } from "../../model/rendering";
 import { readPlan } from "../../model/stack";
-import { awaitInService } from "../../operations/gate";
 import { tiers } from "../../tiers";
 import { mustRun, type Fault } from "../faults/fault";
 import { machineKilled } from "../faults/machineKilled";
 import { nodesKilled } from "../faults/nodesKilled";
 import { nodeStopped } from "../faults/nodeStopped";
 import { Figures } from "../support/figures";
-import { LiveStack, type StackOutputs } from "../support/liveStack";
-import { MailSink } from "../support/mails";
+import { LiveStack } from "../support/liveStack";
 import { eventually } from "../support/measure";
-import { PageSink } from "../support/pages";
+import { machineOf, MonitoredStack } from "../support/monitoredStack";
 import { brokenRules, query, targets, valueTimes } from "../support/prometheus";
 import { promtoolFiles } from "../unit/support/alertFiles";
 
@@ -48,55 +45,25 @@ function readReport(): AvailabilityReport {
 
 const stack = new LiveStack("monitoring", settings);
 const figures = new Figures("monitoring");
-const sink = new PageSink();
-const mails = new MailSink();
+const monitored = new MonitoredStack(stack, cidr);
+const { sink, mails } = monitored;
 
 describe("a live stack with monitoring", () => {
-  let outputs: StackOutputs & { readonly prometheus: readonly string[] };
-  let sinkUrl: string;
-
-  const monitors = () => outputs.prometheus;
-  /** Where the same is asked of what all of them have recorded. */
-  const readers = () => monitors().map((url) => url.replace(/:\d+$/, ":9204"));
-  const machineOf = (node: string) => `vm-${node}`;
-  const inService = async (...nodes: readonly string[]) => {
-    for (const node of nodes) await awaitInService(await stack.gateOf(node));
-  };
-  const firing = async (url: string) =>
-    (await query(url, 'ALERTS{alertstate="firing"}'))
-      .map(({ metric }) => metric["alertname"] ?? "")
-      .filter((name) => name !== "Watchdog");
-
-  /** Nothing is wrong any more, in the eyes of every monitor that answers. */
-  const allQuiet = (seconds: number) =>
-    eventually("no alert fires", seconds, async () => {
-      const seen = await Promise.allSettled(monitors().map(firing));
-      return seen.every((each) => each.status === "fulfilled" && each.value.length === 0);
-    });
+  const monitors = () => monitored.monitors;
+  const readers = () => monitored.readers;
 
   beforeAll(async () => {
-    const gateway = host(network(cidr), labHosts.gateway);
-    sinkUrl = `http://${gateway}:${await sink.listen()}`;
-    stack.configure({
-      alerting: {
-        receivers: {
-          sink: { webhook: `${sinkUrl}/alerts` },
-          oncall: { email: "oncall@example.com" },
-        },
-        smtp: { server: `${gateway}:${await mails.listen()}`, requireTls: false },
-        deadMansSwitch: `${sinkUrl}/alive`,
-      },
-    });
+    await monitored.listen();
     await stack.make("down");
     await stack.init();
     const { seconds } = await stack.mustUp();
     figures.record("first up with monitoring", seconds, "s");
-    outputs = (await stack.refreshMachines()) as typeof outputs;
+    await monitored.learn();
   });
 
   afterAll(async () => {
     console.log(`figures written to ${figures.write()}`);
-    await Promise.all([sink.close(), mails.close()]);
+    await monitored.close();
     const down = await stack.make("down");
     expect(down.ok, down.output).toBe(true);
   });
@@ -128,7 +95,7 @@ describe("a live stack with monitoring", () => {
     });
 
     it("evaluates every rule, and finds the stack up", async () => {
-      await allQuiet(120);
+      await monitored.allQuiet(120);
       for (const url of monitors()) {
         // Until its first turn a rule is neither right nor wrong.
         await eventually(`${url} has evaluated its rules`, 90, async () =>
@@ -221,7 +188,7 @@ describe("a live stack with monitoring", () => {
         const finished = await query(url, "max(holdfast_deploy_finished_timestamp_seconds)");
         return finished.length === 1 && Date.now() / 1000 - (finished[0]?.value ?? 0) < 120;
       });
-      await allQuiet(60);
+      await monitored.allQuiet(60);
     });
 
     it("reports a day whose outages are known to the second, each seen by one monitor alone", async () => {
@@ -287,7 +254,6 @@ describe("a live stack with monitoring", () => {
   });
 
   describe("tells of a fault, once, and of its end", () => {
-    const standby = async () => ((await stack.activeBalancer()) === "lb-a" ? "lb-b" : "lb-a");
     const faults: readonly {
       readonly alert: string;
       readonly severity: "page" | "ticket";
@@ -298,7 +264,7 @@ describe("a live stack with monitoring", () => {
         alert: "LoadBalancerWithoutStandby",
         severity: "page",
         fault: async () => {
-          const node = await standby();
+          const node = await monitored.standby();
           return nodeStopped(node, machineOf(node));
         },
         nodes: async () => Promise.resolve(["lb-a", "lb-b"]),
@@ -347,11 +313,11 @@ describe("a live stack with monitoring", () => {
       expect(sink.alertsSince(begun, "firing", severity)).toEqual([alert]);
       expect(mails.subjects(begun, alert, "firing")).toHaveLength(1);
       if (severity === "ticket") expect(sink.alertsSince(begun, "firing", "page")).toEqual([]);
-      await inService(...(await nodes()));
+      await monitored.inService(...(await nodes()));
       await eventually(`the end of ${alert} is told`, overWithin, () =>
         Promise.resolve(sink.alertsSince(begun, "resolved").includes(alert)),
       );
-      await allQuiet(120);
+      await monitored.allQuiet(120);
     });
   });
 
@@ -381,12 +347,12 @@ describe("a live stack with monitoring", () => {
       } finally {
         await dead.heal(stack);
       }
-      await inService("monitor-a", "mysql-a");
+      await monitored.inService("monitor-a", "mysql-a");
       expect(sink.alertsSince(begun, "firing", "page")).toEqual([
         "MysqlNoPrimary",
         "PrometheusDown",
       ]);
-      await allQuiet(180);
+      await monitored.allQuiet(180);
       const report = await stack.make("availability", { ARGS: "10m" });
       expect(report.ok, report.output).toBe(true);
       const { down } = readReport();

@@ -36,11 +36,12 @@ export class DataStack {
       }
     | undefined;
 
-  /** Settings are those of stack `dev`. */
+  /** Settings are those of stack `dev` without monitoring; `others` take the place of whole tiers'. */
   constructor(
     name: string,
     private readonly network: string,
     readonly figures: Figures,
+    others: Readonly<Record<string, unknown>> = {},
   ) {
     this.stack = new LiveStack(name, {
       machines: { network },
@@ -50,6 +51,7 @@ export class DataStack {
       redisCache: { count: 3 },
       appPool: { count: 2, sample: "property" },
       backup: { count: 1 },
+      ...others,
     });
   }
 

@@ -9,6 +9,12 @@ export interface Mail {
   readonly subject: string;
 }
 
+/** What a mail of Alertmanager tells, by its subject; undefined where it is another mail. */
+export function toldBy({ subject }: Mail): { status: string; alert: string } | undefined {
+  const [, status, alert] = /^\[(firing|resolved)[^\]]*\] .*: (\w+)$/.exec(subject) ?? [];
+  return status !== undefined && alert !== undefined ? { status, alert } : undefined;
+}
+
 /** The subject in a mail's header, of which long lines are folded. */
 function subjectOf(text: string): string {
   const [header = ""] = text.split("\r\n\r\n", 1);

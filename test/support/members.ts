@@ -17,7 +17,9 @@ export interface MemberStatus {
   readonly reason?: string;
 }
 
-const client = "mysql --user=agent --socket=/run/mysqld/mysqld.sock --batch --skip-column-names";
+/** The database's client as its administrator, inside a member. */
+export const client =
+  "mysql --user=agent --socket=/run/mysqld/mysqld.sock --batch --skip-column-names";
 
 /** Runs SQL on a member as its administrator; lines of columns separated by tabs. */
 export async function sql(stack: LiveStack, member: Member, text: string): Promise<string> {

@@ -20,6 +20,7 @@ export interface Page {
 export class PageSink {
   readonly pages: Page[] = [];
   private readonly server: Server;
+  private port = 0;
 
   constructor() {
     this.server = createServer((request, response) => {
@@ -34,10 +35,11 @@ export class PageSink {
     });
   }
 
-  /** Port on every address of this computer, once it listens. */
+  /** Port on every address of this computer, once it listens; after `close` the same one again. */
   async listen(): Promise<number> {
-    await new Promise<void>((resolve) => this.server.listen(0, resolve));
-    return (this.server.address() as AddressInfo).port;
+    await new Promise<void>((resolve) => this.server.listen(this.port, resolve));
+    this.port = (this.server.address() as AddressInfo).port;
+    return this.port;
   }
 
   async close(): Promise<void> {
@@ -62,7 +64,8 @@ export class PageSink {
     );
   }
 
-  private since(moment: number): readonly Page[] {
+  /** Messages since a moment. */
+  since(moment: number): readonly Page[] {
     return this.pages.filter(({ at }) => at >= moment);
   }
 }

@@ -4,7 +4,12 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { alertingRule, type DeclaredAlert } from "../../model/alerts";
 import { alertTopology } from "../../model/alertsGeneric";
-import { alertingSchema, alertmanagerFiles, inhibitRules, routes } from "../../model/alertsRouting";
+import {
+  alertingSchema,
+  alertmanagerFiles,
+  inhibitRules,
+  routesOf,
+} from "../../model/alertsRouting";
 import { stackAlerts, stackRules } from "../../model/alertsStack";
 import { longestPauseSeconds } from "../../components/backup.alerts";
 import { projectRoot } from "../../model/rendering";
@@ -15,6 +20,7 @@ import { tiers } from "../../tiers";
 import { alertCases, allAlerts, fullPlan } from "./support/alertFiles";
 
 const slo = sloSchema.parse({});
+const routes = routesOf(clockOf(slo));
 const alerts = allAlerts();
 const names = alerts.map(({ name }) => name).sort();
 const runbooks = path.join(projectRoot, "docs/runbooks");
@@ -272,6 +278,13 @@ describe("one fault is one page", () => {
       ],
       page: "page dev/PrometheusDown/monitoring/vm-monitor-a",
     },
+    "an Alertmanager": {
+      fires: [
+        fired("AlertmanagerDown", at("monitor-b", "monitoring")),
+        fired("TargetDown", { ...at("monitor-b", "monitoring"), job: "monitor-alertmanager" }),
+      ],
+      page: "page dev/AlertmanagerDown/monitoring/vm-monitor-b",
+    },
     "a disk that machines share": {
       fires: ["web-a", "web-b", "lb-a"].map((node) =>
         fired("DiskFilling", { machine: `vm-${node}`, device: "/dev/vda1" }),
@@ -349,6 +362,15 @@ describe("Alertmanager's configuration", () => {
     expect(receiver("ticket")["email_configs"]).toBeUndefined();
     expect(receiver("ticket")["webhook_configs"]).toMatchObject([{ send_resolved: true }]);
     expect(receiver("nobody")).toEqual({ name: "nobody" });
+  });
+
+  it("tells of an end sooner where days are minutes, and waits as long before the first message", () => {
+    const [usual, scaled] = [1, 540].map((timeScale) => {
+      const { group_wait, group_interval, routes: inner } = routesOf(clockOf({ timeScale }));
+      return [group_wait, group_interval, inner[0].group_interval, inner[0].repeat_interval];
+    });
+    expect(usual).toEqual(["10s", "1m", "30s", "1m"]);
+    expect(scaled).toEqual(["10s", "15s", "10s", "20s"]);
   });
 
   it("has no mail server and no secrets where nobody is told", () => {

@@ -263,8 +263,8 @@ export const stackAlertCases: readonly AlertCase[] = [
   {
     alert: "DeployStoppedHalfWay",
     timeScale: 60,
-    // Never one that ended, and half an hour (scaled: half a minute) gone by.
-    fires: { series: { [deploy("started")]: held(10, 120) }, at: 60, labels: {} },
+    // Never one that ended, and half an hour (scaled: a minute and a half) gone by.
+    fires: { series: { [deploy("started")]: held(10, 120) }, at: 110, labels: {} },
     silent: {
       series: { [deploy("started")]: held(10, 120), [deploy("finished")]: held(11, 120) },
       at: [30, 60, 110],
