@@ -88,7 +88,7 @@ export function judge(
     return out(
       seen.probe === undefined
         ? `nothing answers ${path} on port ${port}`
-        : `${path} on port ${port} answers ${seen.probe}`,
+        : `${path} on port ${port} answers ${seen.probe}${seen.reason ? `: ${seen.reason}` : ""}`,
     );
   }
   if (balancers.length === 0) return { kind: "in service" };

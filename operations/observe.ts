@@ -81,10 +81,16 @@ export async function observeNode(
     reachable: exitCode !== 255,
     container,
     ready: status?.ready,
-    reason: status?.reason,
+    reason: status?.reason ?? (answer && answer.code !== 200 ? firstWords(answer.body) : undefined),
     forming: status?.forming,
     probe: answer?.code,
   };
+}
+
+/** What a page says, as one line that fits into a message. */
+function firstWords(page: string): string | undefined {
+  const line = page.replace(/[\s\p{Cc}]+/gu, " ").trim();
+  return line.slice(0, 300) || undefined;
 }
 
 /** Asks a load balancer for its servers. One that is leaving service is no longer a user of any. */

@@ -89,6 +89,11 @@ describe("judge", () => {
     ],
     ["a silent port", { probe: undefined }, out("nothing answers /readyz on port 8080")],
     ["a draining node", { probe: 503 }, out("/readyz on port 8080 answers 503")],
+    [
+      "a node that says why it is not ready",
+      { probe: 503, reason: "a migration is missing" },
+      out("/readyz on port 8080 answers 503: a migration is missing"),
+    ],
   ])("finds %s not in service", (_, change, verdict) => {
     expect(judge(service, { ...seen, ...change }, both)).toEqual(verdict);
   });
