@@ -1,29 +1,13 @@
-import { z } from "zod";
-import { placementOf } from "../model/settings";
-import { port, type Listener, type TierDeclaration } from "../model/tier";
+import type { z } from "zod";
+import type { TierDeclaration } from "../model/tier";
+import { exporterListener, exporterSettings, isMonitored } from "./exporterTier";
 import { machineAlerts } from "./machineExporter.alerts";
 import { machineDashboard } from "./machineExporter.dashboard";
 import { machineMetrics } from "./machineExporter.metrics";
 
-const settings = z.strictObject({
-  port: port("Port of the machines' own metrics.", 9100),
-  memoryMegabytes: z.int().min(32).default(64).describe("Memory limit of a node in MiB."),
-});
+const settings = exporterSettings("the machines", 9100);
 
 export type MachineExporterSettings = z.output<typeof settings>;
-
-function listeners(values: MachineExporterSettings): readonly Listener[] {
-  return [
-    {
-      name: "node",
-      protocol: "tcp",
-      port: values.port,
-      from: [],
-      purpose: "metrics of the machine",
-      metricsPath: "/metrics",
-    },
-  ];
-}
 
 export const machineExporter = {
   name: "machineExporter",
@@ -32,9 +16,9 @@ export const machineExporter = {
     "The node exporter, on every machine that carries a node, where the stack has monitoring: processor, memory, disks, network and clock of the machine, and the markers that updates leave. It only reads, and nothing depends on it.",
   serviceClass: "non-critical",
   settings,
-  everyMachine: (all) => placementOf(all, "monitoring").count > 0,
+  everyMachine: isMonitored,
   withoutIt: "Everything serves on; the machine's figures are missing.",
-  listeners,
+  listeners: exporterListener("node", "metrics of the machine"),
   alerts: machineAlerts,
   metrics: machineMetrics,
   dashboard: machineDashboard,

@@ -3,9 +3,9 @@ import { metricsFolder } from "../model/deployMarkers";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
 import type { Machines } from "./machines";
-import { Node, type Workload } from "./node";
+import type { Node } from "./node";
 import { RoleImage, type Registry } from "./roleImage";
-import { gatesOf } from "./roll";
+import { exporterNode, gatesOf, type ExporterNodeArgs } from "./roll";
 
 export interface MachineExporterArgs {
   readonly plan: StackPlan<typeof tiers>;
@@ -20,10 +20,7 @@ const collectors = [
   ...["netstat", "pressure", "sockstat", "stat", "textfile", "time", "uname", "vmstat"],
 ];
 
-/**
- * The node exporter on every machine. The nodes know nothing of each other and nobody waits for
- * them: they are not chained, and one machine more touches no other.
- */
+/** The node exporter on every machine. */
 export class MachineExporter extends pulumi.ComponentResource {
   static readonly type = "holdfast:index:MachineExporter";
 
@@ -45,45 +42,31 @@ export class MachineExporter extends pulumi.ComponentResource {
             { parent: this },
           ).reference
         : "";
-    this.nodes = nodes.map((planned) => this.node(planned, args, image));
+    const settings = args.plan.settings.machineExporter;
+    this.nodes = nodes.map((planned) =>
+      exporterNode(this, {
+        planned,
+        machines: args.machines,
+        tier: args.plan.tiers.machineExporter.name,
+        workload: workload(planned, image, settings.port),
+        settings,
+        after: [],
+      }),
+    );
     this.gates = gatesOf(this.nodes);
     this.registerOutputs({});
-  }
-
-  private node(
-    planned: PlannedNode,
-    { plan, machines }: MachineExporterArgs,
-    image: pulumi.Input<string>,
-  ): Node {
-    const settings = plan.settings.machineExporter;
-    return new Node(
-      planned.key,
-      {
-        planned,
-        machine: machines.at(planned.machine, []),
-        tier: plan.tiers.machineExporter.name,
-        workload: workload(planned, image, settings),
-        service: { probe: { port: settings.port, path: "/" } },
-        required: 0,
-        startTimeoutSeconds: 60,
-        members: [planned],
-        balancer: undefined,
-        after: [],
-      },
-      { parent: this },
-    );
   }
 }
 
 function workload(
   { machine }: PlannedNode,
   image: pulumi.Input<string>,
-  settings: { readonly port: number; readonly memoryMegabytes: number },
-): Workload {
+  port: number,
+): ExporterNodeArgs["workload"] {
   return {
     image,
     command: [
-      `--web.listen-address=${machine.address}:${settings.port}`,
+      `--web.listen-address=${machine.address}:${port}`,
       "--path.procfs=/machine/proc",
       "--path.sysfs=/machine/sys",
       "--path.rootfs=/machine/root",
@@ -100,7 +83,5 @@ function workload(
       "/sys": "/machine/sys",
       [metricsFolder]: "/machine/metrics",
     },
-    memoryMegabytes: settings.memoryMegabytes,
-    stopTimeoutSeconds: 5,
   };
 }

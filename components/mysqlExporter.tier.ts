@@ -1,6 +1,11 @@
 import type { z } from "zod";
 import type { TierDeclaration } from "../model/tier";
-import { besideWhereMonitored, exporterCommon, exporterSettings } from "./exporterTier";
+import {
+  besideWhereMonitored,
+  exporterCommon,
+  exporterListener,
+  exporterSettings,
+} from "./exporterTier";
 import { mysqlExporterDashboard } from "./mysqlExporter.dashboard";
 import { mysqlExporterMetrics } from "./mysqlExporter.metrics";
 
@@ -17,16 +22,7 @@ export const mysqlExporter = {
   settings,
   beside: besideWhereMonitored("mysqlCluster"),
   asks: ["mysql"],
-  listeners: ({ port }) => [
-    {
-      name: "server",
-      protocol: "tcp",
-      port,
-      from: [],
-      purpose: "metrics of the database server",
-      metricsPath: "/metrics",
-    },
-  ],
+  listeners: exporterListener("server", "metrics of the database server"),
   metrics: mysqlExporterMetrics,
   dashboard: mysqlExporterDashboard,
 } as const satisfies TierDeclaration<typeof settings>;

@@ -1,6 +1,11 @@
 import type { z } from "zod";
 import type { TierDeclaration } from "../model/tier";
-import { besideWhereMonitored, exporterCommon, exporterSettings } from "./exporterTier";
+import {
+  besideWhereMonitored,
+  exporterCommon,
+  exporterListener,
+  exporterSettings,
+} from "./exporterTier";
 import { nginxExporterDashboard } from "./nginxExporter.dashboard";
 import { nginxExporterMetrics } from "./nginxExporter.metrics";
 
@@ -16,16 +21,7 @@ export const nginxExporter = {
     "The nginx exporter beside each web node, where the stack has monitoring: connections and requests as nginx counts them. It reads nginx's own page on the machine's loopback address, and nothing depends on it.",
   settings,
   beside: besideWhereMonitored("webPool"),
-  listeners: ({ port }) => [
-    {
-      name: "server",
-      protocol: "tcp",
-      port,
-      from: [],
-      purpose: "metrics of nginx",
-      metricsPath: "/metrics",
-    },
-  ],
+  listeners: exporterListener("server", "metrics of nginx"),
   metrics: nginxExporterMetrics,
   dashboard: nginxExporterDashboard,
 } as const satisfies TierDeclaration<typeof settings>;

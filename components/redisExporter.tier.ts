@@ -1,6 +1,11 @@
 import type { z } from "zod";
 import type { TierDeclaration } from "../model/tier";
-import { besideWhereMonitored, exporterCommon, exporterSettings } from "./exporterTier";
+import {
+  besideWhereMonitored,
+  exporterCommon,
+  exporterListener,
+  exporterSettings,
+} from "./exporterTier";
 import { redisExporterDashboard } from "./redisExporter.dashboard";
 import { redisExporterMetrics } from "./redisExporter.metrics";
 
@@ -17,17 +22,10 @@ export const redisExporter = {
   settings,
   beside: besideWhereMonitored("redisCache"),
   asks: ["redis", "sentinel"],
-  listeners: ({ port }) => [
-    {
-      name: "metrics",
-      protocol: "tcp",
-      port,
-      from: [],
-      purpose: "metrics of Redis and Sentinel",
-      metricsPath: "/scrape",
-      metricsTarget: "rediss",
-    },
-  ],
+  listeners: exporterListener("metrics", "metrics of Redis and Sentinel", {
+    metricsPath: "/scrape",
+    metricsTarget: "rediss",
+  }),
   metrics: redisExporterMetrics,
   dashboard: redisExporterDashboard,
 } as const satisfies TierDeclaration<typeof settings>;

@@ -60,6 +60,46 @@ export function rollOut(parent: pulumi.Resource, args: RollArgs): Node[] {
   return nodes;
 }
 
+/** A node of an exporter. */
+export interface ExporterNodeArgs {
+  readonly planned: PlannedNode;
+  readonly machines: Machines;
+  /** Settings name of its tier. */
+  readonly tier: string;
+  readonly workload: Omit<Workload, "memoryMegabytes" | "stopTimeoutSeconds">;
+  readonly settings: { readonly port: number; readonly memoryMegabytes: number };
+  /** What must be there before it. */
+  readonly after: readonly pulumi.Resource[];
+}
+
+/**
+ * A node that only reads: those of its tier know nothing of each other and nobody waits for them,
+ * so they are not chained, and one machine more touches no other.
+ */
+export function exporterNode(parent: pulumi.Resource, args: ExporterNodeArgs): Node {
+  const { planned, machines, tier, settings, after } = args;
+  return new Node(
+    planned.key,
+    {
+      planned,
+      machine: machines.at(planned.machine, []),
+      tier,
+      workload: {
+        ...args.workload,
+        memoryMegabytes: settings.memoryMegabytes,
+        stopTimeoutSeconds: 5,
+      },
+      service: { probe: { port: settings.port, path: "/" } },
+      required: 0,
+      startTimeoutSeconds: 60,
+      members: [planned],
+      balancer: undefined,
+      after,
+    },
+    { parent },
+  );
+}
+
 /**
  * The first start of a group, after the gates of all its members: once in the stack's life, so that
  * a group whose members all lost their data is never taken for a new one.

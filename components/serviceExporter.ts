@@ -3,12 +3,12 @@ import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
 import type { Machines } from "./machines";
 import { mysqlPassword } from "./mysqlCluster";
-import { Node, type Workload } from "./node";
+import type { Node, Workload } from "./node";
 import type { Passwords } from "./passwords";
 import { tlsFolder, type Pki } from "./pki";
 import { redisPassword } from "./redisCache";
 import { RoleImage, type Registry } from "./roleImage";
-import { gatesOf } from "./roll";
+import { exporterNode, gatesOf } from "./roll";
 import {
   exporterCommands,
   exporterSecret,
@@ -29,10 +29,7 @@ export interface ServiceExporterArgs {
   readonly after: Readonly<Record<"mysqlExporter" | "redisExporter", readonly pulumi.Resource[]>>;
 }
 
-/**
- * The exporters of the services, each beside a node of it. They know nothing of each other and
- * nobody waits for them: they are not chained.
- */
+/** The exporters of the services, each beside a node of it. */
 export class ServiceExporter extends pulumi.ComponentResource {
   static readonly type = "holdfast:index:ServiceExporter";
 
@@ -51,7 +48,20 @@ export class ServiceExporter extends pulumi.ComponentResource {
         ).reference
       : "";
     const nodesOf = (tier: ExporterTier) =>
-      plan.tiers[tier].nodes.map((planned) => this.node(tier, planned, args, image));
+      plan.tiers[tier].nodes.map((planned) =>
+        exporterNode(this, {
+          planned,
+          machines: args.machines,
+          tier,
+          workload: {
+            image,
+            command: exporterCommands[tier](plan, planned),
+            files: loginFiles(tier, planned, args),
+          },
+          settings: plan.settings[tier],
+          after: tier === "nginxExporter" ? [] : args.after[tier],
+        }),
+      );
     this.nodes = {
       mysqlExporter: nodesOf("mysqlExporter"),
       redisExporter: nodesOf("redisExporter"),
@@ -59,38 +69,6 @@ export class ServiceExporter extends pulumi.ComponentResource {
     };
     this.gates = exporterTiers.flatMap((tier) => gatesOf(this.nodes[tier]));
     this.registerOutputs({});
-  }
-
-  private node(
-    tier: ExporterTier,
-    planned: PlannedNode,
-    args: ServiceExporterArgs,
-    image: pulumi.Input<string>,
-  ): Node {
-    const { plan, machines, after } = args;
-    const { port, memoryMegabytes } = plan.settings[tier];
-    return new Node(
-      planned.key,
-      {
-        planned,
-        machine: machines.at(planned.machine, []),
-        tier,
-        workload: {
-          image,
-          command: exporterCommands[tier](plan, planned),
-          files: loginFiles(tier, planned, args),
-          memoryMegabytes,
-          stopTimeoutSeconds: 5,
-        },
-        service: { probe: { port, path: "/" } },
-        required: 0,
-        startTimeoutSeconds: 60,
-        members: [planned],
-        balancer: undefined,
-        after: tier === "nginxExporter" ? [] : after[tier],
-      },
-      { parent: this },
-    );
   }
 }
 

@@ -60,6 +60,12 @@ const out = (reason: string, hopeless = false): Verdict => ({
   hopeless,
 });
 
+/** What a page says, as one line that fits into a message; undefined where it says nothing. */
+export function firstWords(page: string): string | undefined {
+  const line = page.replace(/[\s\p{Cc}]+/gu, " ").trim();
+  return line.slice(0, 300) || undefined;
+}
+
 /**
  * Is the node in service, seen from itself and from the load balancers that are its users?
  * `hopeless` means that waiting longer cannot help.

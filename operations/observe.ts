@@ -1,4 +1,10 @@
-import type { BalancerObservation, NodeObservation, ServerState, Service } from "../model/gate";
+import {
+  firstWords,
+  type BalancerObservation,
+  type NodeObservation,
+  type ServerState,
+  type Service,
+} from "../model/gate";
 import { ssh, type SshTarget } from "./ssh";
 
 /** Where a node's container is. */
@@ -85,12 +91,6 @@ export async function observeNode(
     forming: status?.forming,
     probe: answer?.code,
   };
-}
-
-/** What a page says, as one line that fits into a message. */
-function firstWords(page: string): string | undefined {
-  const line = page.replace(/[\s\p{Cc}]+/gu, " ").trim();
-  return line.slice(0, 300) || undefined;
 }
 
 /** Asks a load balancer for its servers. One that is leaving service is no longer a user of any. */

@@ -24,6 +24,14 @@ export interface Full {
   readonly bytes: number;
 }
 
+/** Asks the agent of this node for a full backup; returns before it is taken. */
+export async function requestFull(agentPort: number): Promise<void> {
+  await fetch(`http://127.0.0.1:${agentPort}/full`, {
+    method: "POST",
+    signal: AbortSignal.timeout(5000),
+  });
+}
+
 /** Tags of a full backup. */
 export const fullTags = (history: string, database: string): string[] => [
   `history=${history}`,

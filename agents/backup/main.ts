@@ -10,6 +10,7 @@ import type { BackupAgentView, BackupSecrets } from "../../model/views";
 import { log, messageOf } from "../io";
 import { printStatus } from "../status";
 import { Agent } from "./agent";
+import { requestFull } from "./full";
 import * as paths from "./paths";
 import { restore } from "./restore";
 
@@ -24,10 +25,7 @@ async function main(command: string | undefined): Promise<void> {
       await printStatus(view.node, view.agentPort);
       return;
     case "full":
-      await fetch(`http://127.0.0.1:${view.agentPort}/full`, {
-        method: "POST",
-        signal: AbortSignal.timeout(5000),
-      });
+      await requestFull(view.agentPort);
       return;
     case "restore":
       await restore(view, secrets());

@@ -7,6 +7,7 @@ import { formatGtidSet, isEmpty, type GtidSet } from "../mysql/gtid";
 import { BinlogFile } from "./binlogFile";
 import type { Transaction } from "./binlog";
 import { dumpFile, dumpHeader } from "./dump";
+import { requestFull } from "./full";
 import { connectionArguments, writeOptionFile } from "./options";
 import * as paths from "./paths";
 import { kill, start, type RunningProgram } from "./programs";
@@ -287,10 +288,7 @@ async function join(
 
 async function askForFull({ agentPort }: BackupAgentView): Promise<void> {
   try {
-    await fetch(`http://127.0.0.1:${agentPort}/full`, {
-      method: "POST",
-      signal: AbortSignal.timeout(5000),
-    });
+    await requestFull(agentPort);
     say("this stack's own next full backup begins now");
   } catch {
     say("this node's agent does not answer: no full backup of the restored data begins by itself");

@@ -24,11 +24,13 @@ export function pressure(): Pressure {
   return { cpu: waited("cpu"), io: waited("io"), memory: waited("memory"), stolen };
 }
 
+const worthReading = `grep -vE '"level":"(info|debug)"'`;
+
 /** Tiers whose logs tell why requests failed, and what to look for in their lines. */
 const filters: Readonly<Record<string, string>> = {
   loadBalancer: `grep -E '^[0-9:.]+ Server .* is (UP|DOWN)|"time_total_ms":([2-9][0-9]{3}|[0-9]{5,})'`,
-  appPool: `grep -vE '"level":"(info|debug)"'`,
-  mysqlCluster: `grep -vE '"level":"(info|debug)"'`,
+  appPool: worthReading,
+  mysqlCluster: worthReading,
 };
 /** From the engine's time stamp to the time of day with milliseconds. */
 const timeOfDay = "sed -E 's/^[^T]*T([0-9:.]{12})[^ ]* /\\1 /'";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   crashLoopRestarts,
+  firstWords,
   judge,
   mayWaitToForm,
   refusal,
@@ -206,5 +207,19 @@ describe("refusal", () => {
 
   it("asks for no more others than there are", () => {
     expect(refusal("db-a", serving, [{ node: "db-b", verdict: serving }], 2, "s")).toBeUndefined();
+  });
+});
+
+describe("what a page says", () => {
+  it("is one line, and short", () => {
+    expect(firstWords('{\n  "detail": "a migration\tis missing"\n}\r\n')).toBe(
+      '{ "detail": "a migration is missing" }',
+    );
+    expect(firstWords("\u001b[31mred")).toBe("[31mred");
+    expect(firstWords("x".repeat(1000))).toHaveLength(300);
+  });
+
+  it("is nothing where there is none", () => {
+    expect(firstWords(" \r\n")).toBeUndefined();
   });
 });
