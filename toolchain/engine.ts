@@ -5,7 +5,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { ask, findOnPath, run } from "./commands";
 import { type Context } from "./context";
 import { installPackages } from "./debian";
-import { step } from "./progress";
+import { say, step } from "./progress";
+import { keepVolumesInMemory, wishOf } from "./volumesInMemory";
 
 const startMs = 60_000;
 
@@ -68,6 +69,9 @@ async function startEngine(context: Context): Promise<void> {
       run("systemctl", ["start", "docker"], { hint: "see: journalctl -u docker -n 50" }),
     );
     return;
+  }
+  if (wishOf(process.env.HOLDFAST_ENGINE_VOLUMES) === "memory") {
+    say(`Docker engine: ${await keepVolumesInMemory()}`);
   }
   await step("Docker engine: starting (no service manager here)", () => startDetached(context));
 }

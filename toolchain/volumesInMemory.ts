@@ -1,0 +1,70 @@
+import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { ask, run } from "./commands";
+import { say } from "./progress";
+
+/** `HOLDFAST_ENGINE_VOLUMES`: where an engine that is started here keeps its volumes. */
+export type Wish = "disk" | "memory";
+
+/** Bytes below which a computer keeps its memory for programs. */
+const leastMemory = 15 * 1024 ** 3;
+/** The engine's own files in the folder of its volumes. */
+const engineFiles = ["backingFsBlockDev", "metadata.db"];
+
+/** What is asked for; throws where it is neither of the two. */
+export function wishOf(value: string | undefined): Wish {
+  if (value === undefined || value === "" || value === "disk") return "disk";
+  if (value === "memory") return "memory";
+  throw new Error(
+    `HOLDFAST_ENGINE_VOLUMES is '${value}'; allowed are disk (the default) and memory`,
+  );
+}
+
+/**
+ * Bytes of memory for the volumes, or why they stay on disk. A stack of 15 machines takes some
+ * 7 GB of volumes and as much memory for its programs.
+ */
+export function sizeFor(totalMemory: number, names: readonly string[]): number | string {
+  if (names.some((name) => !engineFiles.includes(name))) return "there are volumes already";
+  if (totalMemory < leastMemory) return "this computer has less than 15 GB of memory";
+  return Math.floor(totalMemory / 2);
+}
+
+/**
+ * Puts the folder of the engine's volumes, and so the disks of lab machines, into memory: all
+ * machines of a lab share the disk of this computer, and where that is slow, writes of one wait
+ * for what another reads, as they would not on machines of their own. For computers that are
+ * thrown away: what is in it ends with the computer.
+ *
+ * A file system in a file in memory, not memory itself: a container's memory limit would count
+ * what it stores in the latter. Returns what came of it, for people.
+ */
+export async function keepVolumesInMemory(dataRoot = "/var/lib/docker"): Promise<string> {
+  const folder = path.join(dataRoot, "volumes");
+  const store = "/run/holdfast/volumes";
+  const image = path.join(store, "image");
+  mkdirSync(folder, { recursive: true, mode: 0o701 });
+  if ((await ask("mountpoint", ["-q", folder])) !== undefined) return "volumes in memory";
+  const size = sizeFor(os.totalmem(), readdirSync(folder));
+  if (typeof size === "string") return `volumes on disk: ${size}`;
+  mkdirSync(store, { recursive: true });
+  try {
+    await run("mount", ["-t", "tmpfs", "-o", `size=${size},mode=0700`, "tmpfs", store]);
+    try {
+      await run("truncate", ["--size", String(size), image]);
+      // It outlives no crash, so it needs no journal.
+      await run("mkfs.ext4", ["-q", "-O", "^has_journal", "-m", "0", image]);
+      await run("mount", ["-o", "loop,discard,noatime", image, folder]);
+      // The engine would take it for a volume.
+      rmdirSync(path.join(folder, "lost+found"));
+    } catch (error) {
+      await ask("umount", [store]);
+      throw error;
+    }
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+    return "volumes on disk: this computer mounts no file as a file system";
+  }
+  return "volumes in memory";
+}
