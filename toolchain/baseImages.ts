@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
@@ -7,7 +7,9 @@ import { ask, findOnPath, run } from "./commands";
 import { type Context } from "./context";
 import { installPackages } from "./debian";
 import { say, step } from "./progress";
-import { baseImages, type BaseImage } from "./versions";
+import { debianImages, npmImages, type DebianImage, type NpmImage } from "./versions";
+
+type BaseImage = DebianImage | NpmImage;
 
 /** How long `docker pull` may take to say its first word: a closed network is noticed by silence. */
 const firstWordMs = 8_000;
@@ -19,13 +21,19 @@ export async function hasImage(name: string): Promise<boolean> {
   return (await ask("docker", ["image", "inspect", "--format", "{{.Id}}", name])) !== undefined;
 }
 
-/** Brings each missing base image: pulled, else made of Debian packages under the same name. */
+/** Brings each missing base image: pulled, else made of packages under the same name. */
 export async function ensureBaseImages(context: Context): Promise<void> {
-  for (const image of baseImages) {
-    const stale = await wasMadeOtherwise(image);
-    if (!stale && ((await hasImage(image.name)) || (await pull(image.name)))) continue;
-    await makeFromPackages(image, context);
+  for (const image of debianImages) {
+    if (!(await isThere(image))) await makeFromDebian(image, context);
   }
+  for (const image of npmImages) {
+    if (!(await isThere(image))) await makeFromNpm(image);
+  }
+}
+
+async function isThere(image: BaseImage): Promise<boolean> {
+  if (await wasMadeOtherwise(image)) return false;
+  return (await hasImage(image.name)) || pull(image.name);
 }
 
 /** Is there one that was made here by another recipe? */
@@ -37,9 +45,9 @@ async function wasMadeOtherwise(image: BaseImage): Promise<boolean> {
 
 /** `found`: comment and label of the image, with `|` between; undefined where there is no image. */
 export function isOfAnotherRecipe(found: string | undefined, recipe: string): boolean {
-  const [comment = "", label] = (found ?? "").trim().split("|");
-  // What was pulled or loaded says nothing of an import, and stays.
-  return comment.startsWith("Imported from") && label !== recipe;
+  const [comment = "", label = ""] = (found ?? "").trim().split("|");
+  // What was pulled or loaded has no label and says nothing of an import: it stays.
+  return (label !== "" || comment.startsWith("Imported from")) && label !== recipe;
 }
 
 async function pull(name: string): Promise<boolean> {
@@ -65,7 +73,7 @@ export async function pullImage(name: string, onFirstWord?: () => void): Promise
   return !result.failed && (await hasImage(name));
 }
 
-async function makeFromPackages(image: BaseImage, context: Context): Promise<void> {
+async function makeFromDebian(image: DebianImage, context: Context): Promise<void> {
   const { name, release } = image;
   if (findOnPath("mmdebstrap") === undefined) {
     await installPackages(["mmdebstrap"], `a tool to make the image ${name}`, context);
@@ -87,10 +95,39 @@ async function makeFromPackages(image: BaseImage, context: Context): Promise<voi
   }
 }
 
+async function makeFromNpm(image: NpmImage): Promise<void> {
+  const { name, from, integrity, file, target } = image;
+  const folder = mkdtempSync(path.join(tmpdir(), "holdfast-image-"));
+  const make = async () => {
+    const hint = "npm's registry must have it; npm config get registry says which that is";
+    await run("npm", ["pack", image.package, "--pack-destination", folder], { hint });
+    const archive = path.join(folder, readdirSync(folder)[0] ?? "");
+    const found = `sha512-${createHash("sha512").update(readFileSync(archive)).digest("base64")}`;
+    if (found !== integrity) {
+      throw new Error(`${image.package} is not what it was: found ${found}, wanted ${integrity}`);
+    }
+    await run("tar", ["--extract", `--file=${archive}`, `--directory=${folder}`]);
+    const label = `LABEL ${recipeLabel}=${recipeOf(image)}`;
+    await run("docker", ["build", "--tag", name, "--file", "-", folder], {
+      stdin: "pipe",
+      input: `FROM ${from}\n${label}\nCOPY package/${file} ${target}\n`,
+    });
+    await check(image);
+  };
+  try {
+    await step(`image ${name}: making it of ${from} and the npm package ${image.package}`, make);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** Names what an image is made by, so that one made otherwise is made anew. */
 function recipeOf(image: BaseImage): string {
-  const text = mmdebstrapArguments(image, "", undefined).join("\n");
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+  const text =
+    "release" in image
+      ? mmdebstrapArguments(image, "", undefined)
+      : [image.from, image.package, image.file, image.target];
+  return createHash("sha256").update(text.join("\n")).digest("hex").slice(0, 16);
 }
 
 /** Files that no service reads; the official images leave them out too. */
@@ -106,7 +143,7 @@ const keepNothing = [
 
 /** What `mmdebstrap` is called with to write the image's files to `packed`. */
 export function mmdebstrapArguments(
-  { release, packages }: BaseImage,
+  { release, packages }: DebianImage,
   packed: string,
   mirror: string | undefined,
 ): string[] {

@@ -1,4 +1,4 @@
-import { baseImages, packages, plugins, tools } from "./versions";
+import { debianImages, npmImages, packages, plugins, tools } from "./versions";
 import { hasImage } from "./baseImages";
 import { findOnPath } from "./commands";
 import { type Context } from "./context";
@@ -24,7 +24,7 @@ export async function examine(context: Context): Promise<Finding[]> {
     source:
       engine === undefined ? "missing (or does not run)" : (process.env.DOCKER_HOST ?? "here"),
   });
-  for (const { name } of baseImages) {
+  for (const { name } of [...debianImages, ...npmImages]) {
     const there = engine !== undefined && (await hasImage(name));
     findings.push({ tool: `image ${name}`, version: "-", source: there ? "here" : "missing" });
   }

@@ -8,7 +8,7 @@ import { parseReport } from "../../agents/mysql/state";
 import { renderTemplate } from "../../model/rendering";
 import type { MysqldView } from "../../model/views";
 import { isOfAnotherRecipe, mmdebstrapArguments } from "../../toolchain/baseImages";
-import { baseImages } from "../../toolchain/versions";
+import { debianImages } from "../../toolchain/versions";
 
 const view: MysqldView = {
   node: "mysql-b",
@@ -138,7 +138,7 @@ describe("the base image of Debian packages", () => {
   });
 
   it("takes MySQL from sid, also from a mirror whose index is old", () => {
-    const image = baseImages.find(({ name }) => name.startsWith("mysql:"))!;
+    const image = debianImages.find(({ name }) => name.startsWith("mysql:"))!;
     expect(mmdebstrapArguments(image, "/tmp/x.tar", "http://mirror/debian")).toEqual([
       "--quiet",
       "--variant=minbase",
@@ -152,7 +152,7 @@ describe("the base image of Debian packages", () => {
   });
 
   it("of a release is checked as usual", () => {
-    const image = baseImages.find(({ name }) => name.startsWith("debian:"))!;
+    const image = debianImages.find(({ name }) => name.startsWith("debian:"))!;
     expect(mmdebstrapArguments(image, "/tmp/x.tar", undefined)).toEqual([
       "--quiet",
       "--variant=minbase",
@@ -169,8 +169,8 @@ describe("the base image of Debian packages", () => {
       "utf8",
     );
     const base = /^FROM (\S+)$/m.exec(dockerfile)?.[1];
-    expect(baseImages.map(({ name }) => name)).toContain(base);
-    const image = baseImages.find(({ name }) => name === base)!;
+    expect(debianImages.map(({ name }) => name)).toContain(base);
+    const image = debianImages.find(({ name }) => name === base)!;
     expect(image.check?.prints).toBe(`Ver ${base!.split(":")[1]}.`);
   });
 });

@@ -23,7 +23,14 @@ import { alone } from "../../toolchain/lock";
 import { pathsFor, pluginFolder, toolFolder, type Variables } from "../../toolchain/paths";
 import { checksumOf, chooseSource, compareVersions, isSuitable } from "../../toolchain/sources";
 import { download } from "../../toolchain/vendor";
-import { goVersion, plugins, tools, type Tool } from "../../toolchain/versions";
+import {
+  debianImages,
+  goVersion,
+  npmImages,
+  plugins,
+  tools,
+  type Tool,
+} from "../../toolchain/versions";
 
 const root = path.join(import.meta.dirname, "../..");
 
@@ -161,6 +168,20 @@ describe("pinned versions", () => {
       const [, wanted] = /^go (\S+)$/m.exec(goMod(module)) ?? [];
       expect(compareVersions(wanted!, goVersion), `${module} wants go ${wanted}`).toBeLessThan(1);
     }
+  });
+
+  it("of images are those that the Dockerfiles begin with", () => {
+    const known = [...debianImages, ...npmImages].map(({ name }) => name);
+    const files = ["images", "apps"].flatMap((folder) =>
+      readdirSync(path.join(root, folder), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => path.join(folder, name, "Dockerfile")),
+    );
+    const used = files.flatMap((file) => {
+      const text = readFileSync(path.join(root, file), "utf8");
+      return [...text.matchAll(/^FROM ([^$\s]+)/gm)].map(([, name = ""]) => name);
+    });
+    expect([...new Set(used)].sort()).toEqual([...known].sort());
   });
 
   it("of plugins are those that the npm packages ask for", () => {
