@@ -22,6 +22,7 @@ import {
   deployedMachines,
   jobsOn,
   lostWith,
+  machineOf,
   nodesOn,
   sourceOf,
   targetArguments,
@@ -53,6 +54,14 @@ async function removeOwn(
 /** Takes the nodes of a machine that still answers out of service, one by one. */
 async function drainNodes(state: StackState, machine: string): Promise<void> {
   for (const spec of nodesOn(state, machine).reverse()) {
+    const { node: name } = spec;
+    const engine = machineOf(spec);
+    const seen = await look({ urn: "", kind: "container", name, engine, operation: "" });
+    if (seen === undefined) {
+      // An update that was interrupted between its removal and its return.
+      say(`${name} is not there: nothing to drain`);
+      continue;
+    }
     await guard(spec);
     await drain(state, spec);
   }
