@@ -4,7 +4,7 @@ import type { PathSpec } from "../../loadtests/client";
 import { judgeMembers, Ledger, type LedgerReport, type Violation } from "../../loadtests/ledger";
 import { awaitInService } from "../../operations/gate";
 import { mustRun } from "../faults/fault";
-import { evidence, pressure } from "./evidence";
+import { evidence } from "./evidence";
 import type { Figures } from "./figures";
 import { downWithBackups } from "./labBackups";
 import { LiveStack } from "./liveStack";
@@ -177,7 +177,6 @@ export class DataStack {
    */
   async watch<T>(action: () => Promise<T>): Promise<Watched<T>> {
     const { load, ledger } = this.started;
-    const before = pressure();
     const { result, seen, from, to } = await watch(load, action);
     await ledger.pause();
     const books = ledger.report(from, to);
@@ -191,7 +190,7 @@ export class DataStack {
     }
     const { refused, unknown, slow } = books.writes;
     const failed = seen.failed + books.reads.failed + refused + unknown + slow > 0;
-    const told = failed ? await evidence(this.stack, before, from, to) : "";
+    const told = failed ? await evidence(this.stack, from, to) : "";
     return { result, seen, books, violations, from, to, evidence: told };
   }
 

@@ -1,11 +1,13 @@
 import { expect } from "vitest";
+import { hostLoad } from "./hostLoad";
 import type { Run } from "./liveStack";
 import type { Report } from "./measure";
 
 /** Fails with the report where a sent request failed, or more than 1 % could not be sent. */
 export function expectNoFailedRequest(seen: Report): void {
-  expect(seen.failed - seen.notSent, seen.describe()).toBe(0);
-  expect(seen.sentShare, seen.describe()).toBeGreaterThanOrEqual(0.99);
+  const told = `${hostLoad(seen.from, seen.to)}\n${seen.describe()}`;
+  expect(seen.failed - seen.notSent, told).toBe(0);
+  expect(seen.sentShare, told).toBeGreaterThanOrEqual(0.99);
 }
 
 /**

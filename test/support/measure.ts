@@ -1,4 +1,5 @@
 import { startLoad, type PathSpec } from "../../loadtests/client";
+import { watchHost } from "./hostLoad";
 import type { StackOutputs } from "./liveStack";
 
 type Load = Awaited<ReturnType<typeof startLoad>>;
@@ -22,6 +23,7 @@ export async function steadyLoad(
   network: string,
   options: { readonly rate?: number; readonly paths?: readonly PathSpec[] } = {},
 ): Promise<Load> {
+  watchHost();
   return startLoad({
     ...edgeOf(outputs, network),
     rate: 300,

@@ -38,7 +38,7 @@ export function tally(report: JsonReport | undefined, exitCode: number): Tally {
   };
 }
 
-const longestReason = 600;
+const longestReason = 900;
 
 /**
  * What failed and why, each in a few lines: shown last, since the end of a long log is often all
