@@ -9,7 +9,8 @@ export function processKilled(node: string, machine: string, process: string): F
       await mustRun(
         stack,
         machine,
-        `pids=$(docker top ${node} -eo pid,comm | awk 'NR>1 && $2 ~ /^${process}/ {print $1}'); test -n "$pids" && kill -9 $pids`,
+        // By what it was started as: what it calls itself (Node.js: MainThread) is its own affair.
+        `pids=$(docker top ${node} -eo pid,args | awk 'NR>1 && $2 ~ "^(.*/)?${process}" {print $1}'); test -n "$pids" && kill -9 $pids`,
       );
     },
     heal: async () => undefined,
