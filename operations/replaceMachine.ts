@@ -33,6 +33,15 @@ import {
 } from "./stackState";
 import { bringUp, requireEngines } from "./up";
 
+/** An object of an engine by its name, for a look at it. */
+const named = (kind: DockerObject["kind"], name: string, engine: Engine): DockerObject => ({
+  urn: "",
+  kind,
+  name,
+  engine,
+  operation: "",
+});
+
 /** Removes a Docker object if it exists and carries this stack's label. */
 async function removeOwn(
   kind: DockerObject["kind"],
@@ -40,7 +49,7 @@ async function removeOwn(
   engine: Engine,
   stack: string,
 ): Promise<void> {
-  const object = { urn: "", kind, name, engine, operation: "" };
+  const object = named(kind, name, engine);
   const seen = await look(object);
   if (seen === undefined) return;
   if (seen === "unknown" || seen.stack !== stack) {
@@ -54,12 +63,9 @@ async function removeOwn(
 /** Takes the nodes of a machine that still answers out of service, one by one. */
 async function drainNodes(state: StackState, machine: string): Promise<void> {
   for (const spec of nodesOn(state, machine).reverse()) {
-    const { node: name } = spec;
-    const engine = machineOf(spec);
-    const seen = await look({ urn: "", kind: "container", name, engine, operation: "" });
-    if (seen === undefined) {
+    if ((await look(named("container", spec.node, machineOf(spec)))) === undefined) {
       // An update that was interrupted between its removal and its return.
-      say(`${name} is not there: nothing to drain`);
+      say(`${spec.node} is not there: nothing to drain`);
       continue;
     }
     await guard(spec);

@@ -79,43 +79,46 @@ async function makeFromDebian(image: DebianImage, context: Context): Promise<voi
     await installPackages(["mmdebstrap"], `a tool to make the image ${name}`, context);
   }
   const mirror = await debianMirror();
-  const folder = mkdtempSync(path.join(tmpdir(), "holdfast-image-"));
-  const packed = path.join(folder, "image.tar");
-  try {
-    await step(`image ${name}: making it of packages from ${mirror ?? "Debian"}`, async () => {
-      await run("mmdebstrap", mmdebstrapArguments(image, packed, mirror), {
-        hint: `the mirror must have Debian ${release}, and this machine its keys (package debian-archive-keyring)`,
-      });
-      const label = `LABEL ${recipeLabel}=${recipeOf(image)}`;
-      await run("docker", ["import", "--change", label, packed, name]);
-      await check(image);
+  await make(image, `packages from ${mirror ?? "Debian"}`, async (folder, label) => {
+    const packed = path.join(folder, "image.tar");
+    await run("mmdebstrap", mmdebstrapArguments(image, packed, mirror), {
+      hint: `the mirror must have Debian ${release}, and this machine its keys (package debian-archive-keyring)`,
     });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+    await run("docker", ["import", "--change", label, packed, name]);
+  });
 }
 
 async function makeFromNpm(image: NpmImage): Promise<void> {
   const { name, from, integrity, file, target } = image;
-  const folder = mkdtempSync(path.join(tmpdir(), "holdfast-image-"));
-  const make = async () => {
-    const hint = "npm's registry must have it; npm config get registry says which that is";
-    await run("npm", ["pack", image.package, "--pack-destination", folder], { hint });
+  await make(image, `${from} and the npm package ${image.package}`, async (folder, label) => {
+    await run("npm", ["pack", image.package, "--pack-destination", folder], {
+      hint: "npm's registry must have it; npm config get registry says which that is",
+    });
     const archive = path.join(folder, readdirSync(folder)[0] ?? "");
     const found = `sha512-${createHash("sha512").update(readFileSync(archive)).digest("base64")}`;
     if (found !== integrity) {
       throw new Error(`${image.package} is not what it was: found ${found}, wanted ${integrity}`);
     }
     await run("tar", ["--extract", `--file=${archive}`, `--directory=${folder}`]);
-    const label = `LABEL ${recipeLabel}=${recipeOf(image)}`;
     await run("docker", ["build", "--tag", name, "--file", "-", folder], {
       stdin: "pipe",
       input: `FROM ${from}\n${label}\nCOPY package/${file} ${target}\n`,
     });
-    await check(image);
-  };
+  });
+}
+
+/** Runs the work in a folder of its own, with the label that its image must bear, and checks it. */
+async function make(
+  image: BaseImage,
+  source: string,
+  work: (folder: string, label: string) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(path.join(tmpdir(), "holdfast-image-"));
   try {
-    await step(`image ${name}: making it of ${from} and the npm package ${image.package}`, make);
+    await step(`image ${image.name}: making it of ${source}`, async () => {
+      await work(folder, `LABEL ${recipeLabel}=${recipeOf(image)}`);
+      await check(image);
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

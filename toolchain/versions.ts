@@ -133,8 +133,8 @@ export const debianImages: DebianImage[] = [
 ];
 
 /**
- * Newer than Debian's, which is out of support and takes a third more processor time for the same
- * requests to the property application. The packages hold the official binaries.
+ * Newer than Debian's, whose release Node.js itself has ended and which takes a third more processor
+ * time for the same requests to the property application. The packages hold the official binaries.
  */
 const nodeVersion = "24.21.0";
 

@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { ask, run } from "./commands";
 import { say } from "./progress";
+import { messageOf } from "./tools";
 
 /** `HOLDFAST_ENGINE_VOLUMES`: where an engine that is started here keeps its volumes. */
 export type Wish = "disk" | "memory";
@@ -22,8 +23,8 @@ export function wishOf(value: string | undefined): Wish {
 }
 
 /**
- * Bytes of memory for the volumes, or why they stay on disk. A stack of 15 machines takes some
- * 7 GB of volumes and as much memory for its programs.
+ * Bytes of memory for the volumes, or why they stay on disk. Measured on the stack of the data
+ * suite, 13 machines under load: 5.6 GB of volumes, 4 GB for programs.
  */
 export function sizeFor(totalMemory: number, names: readonly string[]): number | string {
   if (names.some((name) => !engineFiles.includes(name))) return "there are volumes already";
@@ -40,8 +41,8 @@ export function sizeFor(totalMemory: number, names: readonly string[]): number |
  * A file system in a file in memory, not memory itself: a container's memory limit would count
  * what it stores in the latter. Returns what came of it, for people.
  */
-export async function keepVolumesInMemory(dataRoot = "/var/lib/docker"): Promise<string> {
-  const folder = path.join(dataRoot, "volumes");
+export async function keepVolumesInMemory(): Promise<string> {
+  const folder = "/var/lib/docker/volumes";
   const store = "/run/holdfast/volumes";
   const image = path.join(store, "image");
   mkdirSync(folder, { recursive: true, mode: 0o701 });
@@ -51,19 +52,16 @@ export async function keepVolumesInMemory(dataRoot = "/var/lib/docker"): Promise
   mkdirSync(store, { recursive: true });
   try {
     await run("mount", ["-t", "tmpfs", "-o", `size=${size},mode=0700`, "tmpfs", store]);
-    try {
-      await run("truncate", ["--size", String(size), image]);
-      // It outlives no crash, so it needs no journal.
-      await run("mkfs.ext4", ["-q", "-O", "^has_journal", "-m", "0", image]);
-      await run("mount", ["-o", "loop,discard,noatime", image, folder]);
-      // The engine would take it for a volume.
-      rmdirSync(path.join(folder, "lost+found"));
-    } catch (error) {
-      await ask("umount", [store]);
-      throw error;
-    }
+    await run("truncate", ["--size", String(size), image]);
+    // It outlives no crash, so it needs no journal.
+    await run("mkfs.ext4", ["-q", "-O", "^has_journal", "-m", "0", image]);
+    await run("mount", ["-o", "loop,discard,noatime", image, folder]);
+    // The engine would take it for a volume.
+    rmdirSync(path.join(folder, "lost+found"));
   } catch (error) {
-    say(error instanceof Error ? error.message : String(error));
+    say(messageOf(error));
+    // As far as it came.
+    for (const mounted of [folder, store]) await ask("umount", [mounted]);
     return "volumes on disk: this computer mounts no file as a file system";
   }
   return "volumes in memory";
