@@ -1,14 +1,19 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { host, labHosts, network } from "../../model/addresses";
 import { propertyPaths } from "../../loadtests/shared";
 import { DataStack } from "../support/dataStack";
 import { Figures } from "../support/figures";
 import { hostileClients } from "./security/hostileClients";
 import { intruders } from "./security/intruders";
+import { portScan } from "./security/portScan";
 import { secrets } from "./security/secrets";
 import { tlsListeners } from "./security/tlsListeners";
 
-const network = "10.89.0.0/24";
-const data = new DataStack("security", network, new Figures("security"));
+const lab = "10.89.0.0/24";
+const data = new DataStack("security", lab, new Figures("security"), {
+  // This computer alone is the operator: machines have no business with each other's SSH.
+  machines: { network: lab, adminNetworks: [`${host(network(lab), labHosts.gateway)}/32`] },
+});
 
 describe("a live stack that is attacked", () => {
   beforeAll(async () => {
@@ -24,5 +29,6 @@ describe("a live stack that is attacked", () => {
   secrets(data);
   tlsListeners(data);
   intruders(data);
-  hostileClients(data, network, propertyPaths);
+  portScan(data);
+  hostileClients(data, lab, propertyPaths);
 });

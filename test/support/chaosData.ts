@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Fault } from "../faults/fault";
+import { readPlan } from "../../model/stack";
+import { tiers } from "../../tiers";
+import { mustRun, type Fault } from "../faults/fault";
 import { machineCutOff } from "../faults/machineCutOff";
 import { machinesKilled } from "../faults/machinesKilled";
 import { processesFrozen } from "../faults/processesFrozen";
@@ -7,6 +9,7 @@ import { processKilled } from "../faults/processKilled";
 import type { Sample, Scenario } from "./chaos";
 import type { DataStack, Watched } from "./dataStack";
 import type { Member } from "./members";
+import { scanMachine } from "./portScan";
 
 interface Told {
   readonly name: string;
@@ -59,6 +62,37 @@ function scenario({
     },
   };
 }
+
+/**
+ * Every port that there is, from one machine to all others and the virtual addresses; each time
+ * another machine asks.
+ */
+const everyPort: Scenario<DataStack> = {
+  name: "every port scanned from a machine",
+  repetitions: 13,
+  bars: { notAsDeclared: 0 },
+  once: async ({ stack }, repetition) => {
+    const plan = readPlan(tiers, stack.configured);
+    const from = plan.machines[repetition % plan.machines.length];
+    if (!from) throw new Error("the stack has no machines");
+    const begun = Date.now();
+    // A machine remembers what was silent for two minutes, and its table is not endless.
+    const remember = (seconds: number) =>
+      mustRun(
+        stack,
+        from.key,
+        `sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_syn_sent=${seconds}`,
+      );
+    await remember(2);
+    try {
+      const { wrong } = await scanMachine(plan, from, stack.container(from.key), () => "all");
+      for (const difference of wrong) console.log(difference);
+      return { notAsDeclared: wrong.length, seconds: (Date.now() - begun) / 1000 };
+    } finally {
+      await remember(120);
+    }
+  },
+};
 
 const writable = { failedReads: 0, unwritableSeconds: 30 };
 
@@ -115,4 +149,5 @@ export const dataScenarios: readonly Scenario<DataStack>[] = [
     },
     fault: ([{ machine }]) => machinesKilled([machine]),
   }),
+  everyPort,
 ];

@@ -81,6 +81,11 @@ export class LiveStack {
     writeFileSync(this.configFile, stringify({ ...salt, config }));
   }
 
+  /** What the settings file says under `holdfast:`. */
+  get configured(): Readonly<Record<string, unknown>> {
+    return this.settings;
+  }
+
   private encryptionSalt(): object {
     try {
       const line = /^encryptionsalt: .*$/m.exec(readFileSync(this.configFile, "utf8"));
