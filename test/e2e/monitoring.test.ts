@@ -37,6 +37,19 @@ const emptyWhileWell: readonly string[] = [
   "Overview: Error budget: Alerts that fire: {{alertname}}",
 ];
 
+/** Every query of every panel, as the panel asks it, with a name for people. */
+const panelQueries = () =>
+  stackDashboards(readPlan(tiers, settings)).flatMap(({ title, sections }) =>
+    sections.flatMap((section) =>
+      section.panels.flatMap((panel) =>
+        panel.queries.map(({ expr, legend }) => ({
+          name: `${title}: ${section.title}: ${panel.title}: ${legend}`,
+          expr: expr.replaceAll(rateRange, "30s"),
+        })),
+      ),
+    ),
+  );
+
 /** What `make availability` has written. */
 function readReport(): AvailabilityReport {
   const file = path.join(projectRoot, "reports", "availability-monitoring.json");
@@ -129,16 +142,7 @@ describe("a live stack with monitoring", () => {
 
     it("has data for every panel, but for those that are empty while all is well", async () => {
       const [url = ""] = readers();
-      const panels = stackDashboards(readPlan(tiers, settings)).flatMap(({ title, sections }) =>
-        sections.flatMap((section) =>
-          section.panels.flatMap((panel) =>
-            panel.queries.map(({ expr, legend }) => ({
-              name: `${title}: ${section.title}: ${panel.title}: ${legend}`,
-              expr: expr.replaceAll(rateRange, "30s"),
-            })),
-          ),
-        ),
-      );
+      const panels = panelQueries();
       const empty: string[] = [];
       for (const { name, expr } of panels) {
         if ((await query(url, expr)).length === 0) empty.push(name);
@@ -305,6 +309,11 @@ describe("a live stack with monitoring", () => {
         );
         const seconds = ((sink.first(begun, alert)?.at ?? NaN) - begun) / 1000;
         figures.record(`${broken.name}: told after`, seconds, "s", `${toldWithin} s`);
+        const [reader = ""] = readers();
+        for (const { name, expr } of panelQueries()) {
+          if (emptyWhileWell.includes(name))
+            expect(await query(reader, expr), name).not.toEqual([]);
+        }
         // Long enough for a second message, were there one.
         await sleep(30_000);
       } finally {

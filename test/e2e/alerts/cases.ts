@@ -107,7 +107,7 @@ export const besideEachOther: readonly LiveCase[] = [
   },
   {
     alert: "DiskFilling",
-    fault: async () => Promise.resolve(diskFilled("vm-app-b", "machine-vm-app-b")),
+    fault: async () => Promise.resolve(diskFilled("vm-app-b")),
   },
   {
     alert: "ConntrackNearlyFull",
