@@ -70,6 +70,12 @@ export const machineMetrics: readonly FollowedMetric[] = [
   },
   {
     job: "machine-node",
+    name: "holdfast_deploy_stopped_timestamp_seconds",
+    what: "When it stopped half-way; absent where it did not.",
+    why: "Whoever ran the update may not be the one who should know.",
+  },
+  {
+    job: "machine-node",
     name: "holdfast_deploy_change_timestamp_seconds",
     what: "When an update last changed nodes: which, by whom, from what.",
     why: "What changed just before it broke?",

@@ -2,7 +2,14 @@ import { byNode, nodeInfo } from "./alertExpressions";
 import type { Alert, DeclaredAlert } from "./alerts";
 import type { StackPlan } from "./stack";
 import { failedShare, type SloSettings } from "./slo";
-import { anyOf, burnRateAlerts, changeAge, changeLimit, changeOpen } from "./sloRules";
+import {
+  anyOf,
+  burnRateAlerts,
+  changeAge,
+  changeLimit,
+  changeOpen,
+  changeStopped,
+} from "./sloRules";
 import type { Tiers } from "./tier";
 
 /** What the alerts of the whole stack depend on. */
@@ -97,7 +104,8 @@ function changes(): readonly Alert[] {
       serviceClass: "important",
       holdSeconds: 0,
       summary: "An update began and did not end: the nodes may be of two versions",
-      expr: (clock) => `${changeOpen} and ${changeAge} > ${changeLimit(clock)}`,
+      // Whoever ran it may be gone as well, and says nothing.
+      expr: (clock) => `${changeStopped} or ${changeOpen} and ${changeAge} > ${changeLimit(clock)}`,
     },
   ];
 }

@@ -10,7 +10,9 @@ export const metricsFolder = "/var/lib/holdfast/metrics";
 export interface Marker {
   readonly started: number;
   /** Undefined while it goes on, and where it stopped half-way. */
-  readonly finished: number | undefined;
+  readonly finished?: number;
+  /** When it stopped half-way, where that is known: who runs it may be gone as well. */
+  readonly stopped?: number;
 }
 
 /** What was changed. */
@@ -29,19 +31,13 @@ function metric(name: string, help: string, labels: string, value: number): stri
 }
 
 /** `deploy.prom`: when the last update or maintenance began and ended. */
-export function markerFile({ started, finished }: Marker): string {
+export function markerFile({ started, finished, stopped }: Marker): string {
+  const at = (name: string, help: string, time: number | undefined) =>
+    time === undefined ? "" : metric(`${name}_timestamp_seconds`, help, "", time);
   return [
-    metric("started_timestamp_seconds", "When the last update or maintenance began.", "", started),
-    ...(finished === undefined
-      ? []
-      : [
-          metric(
-            "finished_timestamp_seconds",
-            "When it ended; absent while it goes on.",
-            "",
-            finished,
-          ),
-        ]),
+    at("started", "When the last update or maintenance began.", started),
+    at("finished", "When it ended; absent while it goes on.", finished),
+    at("stopped", "When it stopped half-way; absent where it did not.", stopped),
   ].join("");
 }
 

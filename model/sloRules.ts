@@ -101,11 +101,14 @@ export const changeLimit = (clock: Clock): number => clock.windowSeconds(changeS
 
 const started = "max(holdfast_deploy_started_timestamp_seconds)";
 const finished = "(max(holdfast_deploy_finished_timestamp_seconds) or vector(0))";
+const stopped = "(max(holdfast_deploy_stopped_timestamp_seconds) or vector(0))";
 
 /** A change has begun and not ended. */
 export const changeOpen = `${started} > ${finished}`;
 /** Seconds since the last change began. */
 export const changeAge = `(time() - ${started})`;
+/** The last change said itself that it stopped half-way. */
+export const changeStopped = `${stopped} >= ${started}`;
 
 function slotRules(sources: SloSources, clock: Clock): RecordingRule[] {
   return [
@@ -118,7 +121,7 @@ function slotRules(sources: SloSources, clock: Clock): RecordingRule[] {
     },
     {
       record: "slo:planned:bool",
-      expr: `(${started} > bool ${finished}) * (${changeAge} <= bool ${changeLimit(clock)}) or vector(0)`,
+      expr: `(${started} > bool ${finished}) * (${changeAge} <= bool ${changeLimit(clock)}) * (${stopped} < bool ${started}) or vector(0)`,
     },
     { record: "slo:requests_timed:rate", expr: inSlot(sources.timed.total) },
     {

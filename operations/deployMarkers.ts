@@ -59,8 +59,8 @@ async function close(
   const nodes = changedNodes(engineEvents(stack, "up"));
   // The first update has made the machines that it is told to.
   const after = nodes.length > 0 ? await readState(stack) : before;
-  const finished = failed && nodes.length > 0 ? undefined : seconds();
-  await leaveMarker(after, { started, finished });
+  const end = failed && nodes.length > 0 ? { stopped: seconds() } : { finished: seconds() };
+  await leaveMarker(after, { started, ...end });
   if (nodes.length === 0 || readers(after).length === 0) return;
   const by = `${os.userInfo().username}@${os.hostname()}`;
   const change = { at: seconds(), version: await version(), by, nodes };
@@ -68,8 +68,8 @@ async function close(
 }
 
 /**
- * Runs an update of the stack between its markers. One that fails with nodes changed stays open:
- * monitoring then tells that it stopped half-way.
+ * Runs an update of the stack between its markers. Of one that fails with nodes changed
+ * monitoring tells that it stopped half-way.
  */
 export async function markedUpdate(
   stack: Stack,
@@ -77,7 +77,7 @@ export async function markedUpdate(
   update: () => Promise<void>,
 ): Promise<void> {
   const started = seconds();
-  await leaveMarker(before, { started, finished: undefined });
+  await leaveMarker(before, { started });
   let failed = true;
   try {
     await update();

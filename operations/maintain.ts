@@ -194,7 +194,7 @@ async function maintain(
     for (const spec of [...specs].reverse()) {
       stopping.signal.throwIfAborted();
       await guard(spec);
-      if (touched.length === 0) await leaveMarker(state, { started, finished: undefined });
+      if (touched.length === 0) await leaveMarker(state, { started });
       touched.unshift(spec);
       await drain(state, spec);
     }

@@ -6,12 +6,16 @@ const values = (text: string) => text.split("\n").filter((line) => line && !line
 
 describe("markers", () => {
   it("are open until the update has ended", () => {
-    expect(values(markerFile({ started: 100, finished: undefined }))).toEqual([
+    expect(values(markerFile({ started: 100 }))).toEqual([
       "holdfast_deploy_started_timestamp_seconds 100",
     ]);
     expect(values(markerFile({ started: 100, finished: 160 }))).toEqual([
       "holdfast_deploy_started_timestamp_seconds 100",
       "holdfast_deploy_finished_timestamp_seconds 160",
+    ]);
+    expect(values(markerFile({ started: 100, stopped: 130 }))).toEqual([
+      "holdfast_deploy_started_timestamp_seconds 100",
+      "holdfast_deploy_stopped_timestamp_seconds 130",
     ]);
   });
 

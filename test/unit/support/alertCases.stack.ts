@@ -271,6 +271,20 @@ export const stackAlertCases: readonly AlertCase[] = [
     },
   },
   {
+    alert: "DeployStoppedHalfWay",
+    // It said so itself.
+    fires: {
+      series: { [deploy("started")]: held(10, 60), [deploy("stopped")]: held(40, 60) },
+      at: 50,
+      labels: {},
+    },
+    // The one before it did; this one goes on.
+    silent: {
+      series: { [deploy("started")]: held(45, 60), [deploy("stopped")]: held(40, 60) },
+      at: 50,
+    },
+  },
+  {
     alert: "DiskFilling",
     timeScale: 20,
     // Above a tenth, but not for long.

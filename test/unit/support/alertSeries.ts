@@ -21,4 +21,5 @@ export const ratio = (slo: string, window: string) =>
 export const disk = (kind: "avail" | "size", fstype = "ext4") =>
   `node_filesystem_${kind}_bytes{job="machine-node",machine="vm-mysql-a",device="/dev/vda1",mountpoint="/",fstype="${fstype}"}`;
 /** The marker that an update leaves. */
-export const deploy = (what: "started" | "finished") => `holdfast_deploy_${what}_timestamp_seconds`;
+export const deploy = (what: "started" | "finished" | "stopped") =>
+  `holdfast_deploy_${what}_timestamp_seconds`;

@@ -96,6 +96,17 @@ export const sloCases: readonly PromtoolTest[] = [
       ...returns("slo:planned:bool", [20, 1820], [{ labels: named("slo:planned:bool"), value: 1 }]),
     ],
   },
+  {
+    name: "an outage is not planned once the change has stopped half-way",
+    series: {
+      [deploy("started")]: sequence(held("_", 20), held(20, 200)),
+      [deploy("stopped")]: sequence(held("_", 60), held(60, 160)),
+    },
+    expect: [
+      ...returns("slo:planned:bool", [20, 55], [{ labels: named("slo:planned:bool"), value: 1 }]),
+      ...returns("slo:planned:bool", [60, 100], [{ labels: named("slo:planned:bool"), value: 0 }]),
+    ],
+  },
 ];
 
 function named(metric: string): Record<string, string> {
