@@ -162,6 +162,11 @@ export class Node extends pulumi.ComponentResource {
           "holdfast.node": args.planned.key,
           "holdfast.stack": pulumi.getStack(),
           "holdfast.tier": args.tier,
+          // The provider keeps these where they are no longer given; a label that goes replaces.
+          ...(command && { "holdfast.command": JSON.stringify(command) }),
+          ...(workload.healthCheck && {
+            "holdfast.healthcheck": JSON.stringify(workload.healthCheck),
+          }),
         }).map(([label, value]) => ({ label, value })),
       },
       {

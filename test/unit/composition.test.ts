@@ -150,6 +150,22 @@ describe.each([hello, full])("$name", ({ settings, tiers, name }) => {
     }
   });
 
+  it("shows in labels what a container would keep when it is no longer given", () => {
+    for (const key of nodeKeys) {
+      const { labels, command, healthcheck } = named(`${key}-container`).inputs as {
+        readonly labels: readonly { readonly label: string; readonly value: string }[];
+        readonly command?: readonly string[];
+        readonly healthcheck?: { readonly tests: readonly string[] };
+      };
+      const shown = (what: string) => {
+        const label = labels.find((each) => each.label === `holdfast.${what}`);
+        return label && (JSON.parse(label.value) as unknown);
+      };
+      expect(shown("command"), key).toEqual(command);
+      expect(shown("healthcheck"), key).toEqual(healthcheck?.tests.slice(1));
+    }
+  });
+
   it("gives the web nodes volumes and memory to write to", () => {
     const { tmpfs, volumes } = named("web-a-container").inputs;
     expect(volumes).toEqual([{ volumeName: "holdfast-web-a", containerPath: "/var/lib/nginx" }]);
