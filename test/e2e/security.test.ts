@@ -6,9 +6,10 @@ import { hostileClients } from "./security/hostileClients";
 import { intruders } from "./security/intruders";
 import { secrets } from "./security/secrets";
 import { tlsListeners } from "./security/tlsListeners";
+import { secured, tlsStages } from "./security/tlsStages";
 
 const network = "10.89.0.0/24";
-const data = new DataStack("security", network, new Figures("security"));
+const data = new DataStack("security", network, new Figures("security"), secured("require"));
 
 describe("a live stack that is attacked", () => {
   beforeAll(async () => {
@@ -23,6 +24,7 @@ describe("a live stack that is attacked", () => {
 
   secrets(data);
   tlsListeners(data);
+  tlsStages(data, propertyPaths);
   intruders(data);
   hostileClients(data, network, propertyPaths);
 });
