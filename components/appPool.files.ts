@@ -1,3 +1,4 @@
+import { tlsSecrets } from "./appPool.tier";
 import { mysqlEndpoints } from "./mysqlCluster.tier";
 import type { StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
@@ -7,6 +8,21 @@ export const secretsFolder = "/run/secrets";
 
 /** Accounts with which an application's processes use the database. */
 export type DatabaseUser = "app" | "migration";
+
+/** Environment that tells an application how it is to listen. */
+export function listenEnvironment({ settings }: StackPlan<typeof tiers>): Record<string, string> {
+  const { port, tls, tlsPort } = settings.appPool;
+  return {
+    PORT: String(port),
+    ...(tls !== "off" && {
+      TLS_PORT: String(tlsPort),
+      TLS_CERTIFICATE: `${secretsFolder}/${tlsSecrets.certificate}`,
+      TLS_KEY: `${secretsFolder}/${tlsSecrets.privateKey}`,
+    }),
+    // What it serves without TLS is then for its machine alone.
+    ...(tls === "require" && { HOST: "127.0.0.1" }),
+  };
+}
 
 /**
  * Environment that tells an application where the data tiers are, by name. Only what the stack has

@@ -1,7 +1,20 @@
 import { z } from "zod";
-import { placement, port, type Listener, type TierDeclaration } from "../model/tier";
+import type { Problem } from "../model/settings";
+import type { StackPlan } from "../model/stack";
+import { placement, port, type Balanced, type Listener, type TierDeclaration } from "../model/tier";
+import { tlsListener, tlsSettings, type TlsStage } from "../model/tls";
 import { appDashboard } from "./appPool.dashboard";
 import { appMetrics } from "./appPool.metrics";
+
+/** Whether the application is spoken to over TLS where the settings say nothing. */
+const defaultTls: TlsStage = "off";
+
+/** Files of an application that speaks TLS, below `/run/secrets`. */
+export const tlsSecrets = {
+  authority: "ca.pem",
+  certificate: "tls.pem",
+  privateKey: "tls.key",
+} as const;
 
 const path = (fallback: string, description: string) =>
   z
@@ -44,7 +57,12 @@ const settings = z.strictObject({
     .default(600)
     .describe("Seconds that the migrations may take."),
   port: port("Port on which the application listens.", 8080),
+  ...tlsSettings(
+    defaultTls,
+    "Other than `off` for an application that serves TLS on `TLS_PORT` with the files that `TLS_CERTIFICATE` and `TLS_KEY` name, as the samples do. In `require` `HOST` is 127.0.0.1 for what it serves without TLS on `PORT`: the machine's own checks.",
+  ),
   endpointPort: port("Port of endpoint `app` on the internal virtual address.", 8080),
+  endpointTlsPort: port("Port of endpoint `app` for TLS, which the load balancers end.", 8443),
   healthPath: path("/healthz", "Path that answers 200 while the process is alive."),
   readyPath: path(
     "/readyz",
@@ -101,12 +119,32 @@ const settings = z.strictObject({
 
 export type AppPoolSettings = z.output<typeof settings>;
 
+/** The plan of a stack with the tier. */
+type AppPlan = StackPlan<{ readonly appPool: TierDeclaration<typeof settings> }>;
+
+/**
+ * The endpoint has its port for TLS in `off` too: web nodes that use it roll last, and must still
+ * reach it while a stack goes back to `off`.
+ */
+function endpointPorts(values: AppPoolSettings): Balanced["ports"] {
+  const plain = { port: values.endpointPort, tls: false };
+  const secure = { port: values.endpointTlsPort, tls: true };
+  switch (values.tls) {
+    case "off":
+      return [plain, secure];
+    case "prefer":
+      return [secure, plain];
+    case "require":
+      return [secure];
+  }
+}
+
 function listeners(values: AppPoolSettings): readonly Listener[] {
   return [
     {
       name: "http",
       protocol: "tcp",
-      port: values.port,
+      ...tlsListener(values),
       from: ["webPool"],
       purpose: "requests to the application",
       metricsPath: values.metricsPath,
@@ -115,13 +153,26 @@ function listeners(values: AppPoolSettings): readonly Listener[] {
         {
           endpoint: "app",
           vip: "internal",
-          ports: [{ port: values.endpointPort, tls: false }],
+          ports: endpointPorts(values),
           mode: "http",
           check: { path: values.readyPath },
         },
       ],
     },
   ];
+}
+
+/** Contradictions between the settings of the application and others. */
+function problems({ settings: { appPool: values } }: AppPlan): Problem[] {
+  if (values.tls === "off") return [];
+  const taken = Object.values<string>(tlsSecrets);
+  return Object.keys(values.secrets)
+    .filter((name) => taken.includes(name))
+    .map((name) => ({
+      key: `holdfast:appPool.secrets.${name}`,
+      found: "a secret value",
+      allowed: `another name, because holdfast:appPool.tls is ${values.tls} and the stack's own file is called so`,
+    }));
 }
 
 export const appPool = {
@@ -135,4 +186,5 @@ export const appPool = {
   listeners,
   metrics: appMetrics,
   dashboard: appDashboard,
+  problems,
 } as const satisfies TierDeclaration<typeof settings>;

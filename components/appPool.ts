@@ -1,7 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
-import { dataEnvironment, secretsFolder, type DatabaseUser } from "./appPool.files";
+import {
+  dataEnvironment,
+  listenEnvironment,
+  secretsFolder,
+  type DatabaseUser,
+} from "./appPool.files";
+import { tlsSecrets } from "./appPool.tier";
 import type { Machines } from "./machines";
 import { Migration } from "./migration";
 import { mysqlPassword } from "./mysqlCluster";
@@ -51,8 +57,9 @@ export class AppPool extends pulumi.ComponentResource {
       tier: args.plan.tiers.appPool,
       workload: (node) => workload(node, args, image),
       service: {
-        probe: { port: settings.port, path: settings.readyPath },
+        probe: { port: settings.port, path: settings.readyPath, loopback: true },
         backends: ["app"],
+        tls: settings.tls !== "off",
       },
       startTimeoutSeconds: settings.startTimeoutSeconds,
       after: [...args.after, ...migrations],
@@ -112,11 +119,11 @@ function workload(node: PlannedNode, args: AppPoolArgs, image: pulumi.Input<stri
     ...(settings.user && { user: settings.user }),
     environment: {
       NODE_NAME: node.key,
-      PORT: String(settings.port),
+      ...listenEnvironment(args.plan),
       ...dataEnvironment(args.plan, "app"),
       ...settings.environment,
     },
-    files: secretFiles(args, "app"),
+    files: { ...secretFiles(args, "app"), ...tlsSecretFiles(node, args) },
     ...(settings.healthCommand && { healthCheck: settings.healthCommand }),
     memoryMegabytes: settings.memoryMegabytes,
     stopTimeoutSeconds: settings.stopTimeoutSeconds,
@@ -141,4 +148,15 @@ function secretFiles({ plan, pki, passwords }: AppPoolArgs, user: DatabaseUser):
   return Object.fromEntries(
     Object.entries(files).map(([name, content]) => [`${secretsFolder}/${name}`, content]),
   );
+}
+
+/** With what the node speaks TLS, by path; nothing where it does not. */
+function tlsSecretFiles(node: PlannedNode, { plan, pki }: AppPoolArgs): Files {
+  if (plan.settings.appPool.tls === "off") return {};
+  const leaf = pki.node(node, { names: [], addresses: [] });
+  return {
+    [`${secretsFolder}/${tlsSecrets.authority}`]: pki.caCertificate,
+    [`${secretsFolder}/${tlsSecrets.certificate}`]: leaf.certificatePem,
+    [`${secretsFolder}/${tlsSecrets.privateKey}`]: leaf.privateKeyPem,
+  };
 }

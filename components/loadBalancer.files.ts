@@ -1,6 +1,9 @@
 import { renderTemplate } from "../model/rendering";
 import type { Backend, PlannedNode, StackPlan } from "../model/stack";
+import { plainBackend } from "../model/tls";
 import type {
+  HaproxyPool,
+  HaproxyServer,
   HaproxyService,
   HaproxyView,
   KeepalivedView,
@@ -8,9 +11,17 @@ import type {
   SecondChanceView,
 } from "../model/views";
 import type { tiers } from "../tiers";
+import { tlsFolder } from "./pki";
 
 /** Seconds between the hand-over of the addresses and HAProxy's soft stop. */
 export const closeSeconds = 2;
+
+/**
+ * Certificates with which the load balancers end TLS: certificate and key in one file, as HAProxy
+ * reads them. Clients at the edge meet the one, tiers at endpoints the other.
+ */
+export const edgePem = `${tlsFolder}/edge.pem`;
+export const endpointsPem = `${tlsFolder}/endpoints.pem`;
 
 /** Seconds that a database session may be idle on a load balancer. */
 const sessionTimeoutSeconds = 3600;
@@ -85,12 +96,19 @@ export function loadBalancerFiles(
 
 function serviceOf(backend: Backend, redirectToHttps: boolean): HaproxyService {
   const secure = backend.ports.find(({ tls }) => tls)?.port;
-  const http = backend.mode === "http";
+  const edge = backend.vip === "edge";
+  const certificate = edge
+    ? { certificate: edgePem, protocols: "h2,http/1.1" }
+    : { certificate: endpointsPem, protocols: "http/1.1" };
   return {
     name: backend.endpoint,
-    http,
-    edge: backend.vip === "edge",
-    binds: backend.ports.map(({ port, tls }) => ({ address: backend.address, port, tls })),
+    http: backend.mode === "http",
+    edge,
+    binds: backend.ports.map(({ port, tls }) => ({
+      address: backend.address,
+      port,
+      tls: tls ? certificate : null,
+    })),
     redirectPort:
       redirectToHttps && secure !== undefined
         ? { suffix: secure === 443 ? "" : `:${secure}` }
@@ -98,11 +116,47 @@ function serviceOf(backend: Backend, redirectToHttps: boolean): HaproxyService {
     checkPath: backend.check.path,
     fallback: backend.fallback ?? null,
     cutSessionsWhenDown: backend.cutSessionsWhenDown ?? false,
-    servers: backend.servers.map((server) => ({
-      ...server,
-      checkPort: backend.check.port ?? null,
-    })),
-    // A check of TCP is the agent's word on its role: nobody else is asked.
-    askUnchecked: http && backend.servers.length > 1,
+    ...poolsOf(backend),
   };
+}
+
+/** How the servers are reached: with TLS, without, or either where they are being switched. */
+function poolsOf(backend: Backend): Pick<HaproxyService, "pools" | "choice"> {
+  const { endpoint: name, servers, check, tls } = backend;
+  const checkPort = check.port ?? null;
+  const plain = servers.map(({ tlsPort: _, ...server }): HaproxyServer => ({
+    ...server,
+    tlsName: null,
+    checkPort,
+  }));
+  const secure = servers.map(({ tlsPort, ...server }): HaproxyServer => ({
+    ...server,
+    port: tlsPort ?? server.port,
+    tlsName: server.name,
+    checkPort,
+  }));
+  // A check of TCP is the agent's word on its role: nobody else is asked.
+  const askUnchecked = backend.mode === "http" && servers.length > 1;
+  const unchecked = (all: readonly HaproxyServer[], suffix = "unchecked") =>
+    askUnchecked ? all.map((server) => ({ ...server, name: `${server.name}-${suffix}` })) : [];
+  const pool = (
+    checked: readonly HaproxyServer[],
+    others: readonly HaproxyServer[] = [],
+    called = name,
+  ): HaproxyPool => ({ name: called, servers: checked, unchecked: others });
+  switch (tls) {
+    case "off":
+      return { pools: [pool(plain, unchecked(plain))], choice: null };
+    case "require":
+      return { pools: [pool(secure, unchecked(secure))], choice: null };
+    case "prefer": {
+      // Servers without a check would count as in service in the pool that they are in.
+      const all = [...unchecked(secure), ...unchecked(plain, "plain-unchecked")];
+      const last = askUnchecked ? [pool([], all, `${name}-unchecked`)] : [];
+      return {
+        pools: [pool(secure), pool(plain, [], plainBackend(name)), ...last],
+        choice: { plain: plainBackend(name), unchecked: last[0]?.name ?? null },
+      };
+    }
+  }
 }

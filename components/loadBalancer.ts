@@ -1,9 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
-import { closeSeconds, loadBalancerFiles } from "./loadBalancer.files";
+import { closeSeconds, edgePem, endpointsPem, loadBalancerFiles } from "./loadBalancer.files";
 import type { Machines } from "./machines";
 import type { Node, Workload } from "./node";
+import { tlsFolder, type Pki } from "./pki";
 import { RoleImage, type Registry } from "./roleImage";
 import { gatesOf, rollOut } from "./roll";
 
@@ -12,6 +13,7 @@ export interface LoadBalancerArgs {
   readonly machines: Machines;
   /** Where the role's image is pushed. */
   readonly registry: Registry;
+  readonly pki: Pki;
   /** Certificate and private key of the edge in one PEM, secret. */
   readonly certificate: pulumi.Input<string>;
 }
@@ -54,12 +56,13 @@ export class LoadBalancer extends pulumi.ComponentResource {
 
 function workload(
   node: PlannedNode,
-  { plan, certificate }: LoadBalancerArgs,
+  args: LoadBalancerArgs,
   image: pulumi.Input<string>,
 ): Workload {
+  const { plan, certificate } = args;
   return {
     image,
-    files: { ...loadBalancerFiles(plan, node), "/etc/holdfast/tls/edge.pem": certificate },
+    files: { ...loadBalancerFiles(plan, node), [edgePem]: certificate, ...tierFiles(node, args) },
     capabilities: [
       "KILL",
       "NET_ADMIN",
@@ -73,5 +76,20 @@ function workload(
     hostFolders: { "/proc/sys/net": "/machine/proc/sys/net" },
     memoryMegabytes: 1024,
     stopTimeoutSeconds: closeSeconds + plan.settings.loadBalancer.drainSeconds + 5,
+  };
+}
+
+/** By what the tiers know the node, and it the nodes that it sends them to. */
+function tierFiles(
+  node: PlannedNode,
+  { plan, pki }: LoadBalancerArgs,
+): Record<string, pulumi.Input<string>> {
+  const names = plan.backends
+    .filter(({ vip, ports }) => vip === "internal" && ports.some(({ tls }) => tls))
+    .map(({ endpoint }) => endpoint);
+  const leaf = pki.node(node, { names, addresses: plan.vips ? [plan.vips.internal] : [] });
+  return {
+    [`${tlsFolder}/ca.pem`]: pki.caCertificate,
+    [endpointsPem]: pulumi.secret(pulumi.concat(leaf.certificatePem, leaf.privateKeyPem)),
   };
 }

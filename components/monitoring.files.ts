@@ -35,6 +35,13 @@ export function monitoringProblems(plan: MonitoringPlan): Problem[] {
     }));
 }
 
+/** Where Prometheus finds the stack's authority. */
+export const stackAuthority = "/etc/holdfast/tls/stack.pem";
+
+/** Whether some metrics are fetched over TLS. */
+export const scrapesOverTls = (plan: MonitoringPlan): boolean =>
+  scrapeJobs(plan).some(({ tls }) => tls);
+
 /** Prometheus' own address in the stack's network. */
 export function prometheusUrls(plan: MonitoringPlan): readonly string[] {
   const { prometheusPort } = plan.settings.monitoring;
@@ -52,8 +59,9 @@ function prometheusFile(plan: MonitoringPlan, node: PlannedNode, stack: string):
     scrapeIntervalSeconds: settings.scrapeIntervalSeconds,
     slotSeconds,
     alertmanagers: monitors.map(({ machine }) => `${machine.address}:${settings.alertmanagerPort}`),
-    jobs: scrapeJobs(plan).map(({ targets, ...job }) => ({
+    jobs: scrapeJobs(plan).map(({ targets, tls, ...job }) => ({
       ...job,
+      authorityFile: tls ? stackAuthority : null,
       targets: targets.map(({ about = null, ...target }) => ({ ...target, about })),
     })),
     probes: monitors.flatMap(({ key, machine }) =>

@@ -7,9 +7,12 @@ import {
   monitoringSecretFiles,
   monitoringVolume,
   probeAuthority,
+  scrapesOverTls,
+  stackAuthority,
   type MonitoringPlan,
 } from "./monitoring.files";
 import type { Node, Workload } from "./node";
+import type { Pki } from "./pki";
 import { RoleImage, type Registry } from "./roleImage";
 import { gatesOf, rollOut } from "./roll";
 
@@ -18,6 +21,7 @@ export interface MonitoringArgs {
   readonly machines: Machines;
   /** Where the role's image is pushed. */
   readonly registry: Registry;
+  readonly pki: Pki;
   /** Whom the probes are to meet. */
   readonly edge: EdgeIdentity;
   /** Gates of the tiers that come before. */
@@ -57,7 +61,7 @@ export class Monitoring extends pulumi.ComponentResource {
 
   private workload(
     name: string,
-    { plan, registry, edge }: MonitoringArgs,
+    { plan, registry, pki, edge }: MonitoringArgs,
   ): (node: PlannedNode) => Workload {
     const image = new RoleImage(
       `${name}-image`,
@@ -84,6 +88,7 @@ export class Monitoring extends pulumi.ComponentResource {
         }),
         ...secrets,
         ...(edge.authority !== undefined && { [probeAuthority]: edge.authority }),
+        ...(scrapesOverTls(plan) && { [stackAuthority]: pki.caCertificate }),
       },
       volumes: { [`holdfast-${node.key}`]: monitoringVolume },
       tmpfs: { "/run/holdfast": ownFolder },

@@ -6,6 +6,11 @@ import type { tiers } from "../tiers";
 /** Where nginx tells of itself, on the loopback address of its machine alone. */
 export const nginxStatus = { port: 8090, path: "/nginx_status" } as const;
 
+/** Whether the node speaks TLS with anybody, and so needs a certificate or the authority's. */
+export function speaksTls({ settings }: StackPlan<typeof tiers>): boolean {
+  return settings.webPool.tls !== "off" || settings.appPool.tls !== "off";
+}
+
 /** Rendered files of a web node, path -> content. */
 export function webPoolFiles(
   plan: StackPlan<typeof tiers>,
@@ -17,10 +22,13 @@ export function webPoolFiles(
   const nginx: NginxView = {
     node: node.key,
     port: settings.port,
+    plainOnLoopback: settings.tls === "require",
+    tlsPort: settings.tls === "off" ? null : settings.tlsPort,
     statusPort: nginxStatus.port,
     trustedProxies: plan.tiers.loadBalancer.nodes.map(({ machine }) => machine.address),
     app: {
       balanced: plan.vips !== undefined,
+      tlsName: app.serverName ?? null,
       servers: [{ address: app.address, port: app.port }],
     },
     maxBodyBytes: plan.settings.loadBalancer.maxBodyBytes,

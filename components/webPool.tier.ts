@@ -1,10 +1,17 @@
 import { z } from "zod";
+import type { Problem } from "../model/settings";
+import type { PlannedTier, StackPlan } from "../model/stack";
 import { placement, port, type Listener, type TierDeclaration } from "../model/tier";
+import { tlsListener, tlsSettings, type TlsStage } from "../model/tls";
 import { webDashboard } from "./webPool.dashboard";
+
+/** Whether load balancers speak TLS to the nodes where the settings say nothing. */
+const defaultTls: TlsStage = "off";
 
 const settings = z.strictObject({
   ...placement({ min: 1, max: 9, default: 2 }),
   port: port("Port of nginx.", 8080),
+  ...tlsSettings(defaultTls),
   edgeHttpPort: port("Port of the edge for HTTP.", 80),
   edgeHttpsPort: port("Port of the edge for HTTPS with HTTP/2.", 443),
   readTimeoutSeconds: z
@@ -25,12 +32,15 @@ const settings = z.strictObject({
 
 export type WebPoolSettings = z.output<typeof settings>;
 
+/** The plan of a stack with the tier. */
+type WebPlan = StackPlan<{ readonly webPool: TierDeclaration<typeof settings> }>;
+
 function listeners(values: WebPoolSettings): readonly Listener[] {
   return [
     {
       name: "http",
       protocol: "tcp",
-      port: values.port,
+      ...tlsListener(values),
       from: ["public"],
       purpose: "requests of clients",
       balanced: [
@@ -49,6 +59,22 @@ function listeners(values: WebPoolSettings): readonly Listener[] {
   ];
 }
 
+/** Contradictions between the settings of the web pool and others. */
+function problems({ tiers, settings: { webPool: values } }: WebPlan): Problem[] {
+  const balanced = Object.values(tiers).some(
+    ({ declaration, nodes }: PlannedTier) => declaration.vips !== undefined && nodes.length > 0,
+  );
+  if (balanced || values.tls === "off") return [];
+  return [
+    {
+      key: "holdfast:webPool.tls",
+      found: values.tls,
+      allowed:
+        "off, because the stack has no load balancers: clients reach the node itself, and its certificate is not for them",
+    },
+  ];
+}
+
 export const webPool = {
   name: "webPool",
   key: "web",
@@ -59,4 +85,5 @@ export const webPool = {
   labHost: 21,
   listeners,
   dashboard: webDashboard,
+  problems,
 } as const satisfies TierDeclaration<typeof settings>;

@@ -3,15 +3,17 @@ import type { StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
 import type { Machines } from "./machines";
 import type { Node } from "./node";
+import { tlsFiles, type Pki } from "./pki";
 import { RoleImage, type Registry } from "./roleImage";
 import { gatesOf, rollOut } from "./roll";
-import { webPoolFiles } from "./webPool.files";
+import { speaksTls, webPoolFiles } from "./webPool.files";
 
 export interface WebPoolArgs {
   readonly plan: StackPlan<typeof tiers>;
   readonly machines: Machines;
   /** Where the role's image is pushed. */
   readonly registry: Registry;
+  readonly pki: Pki;
   /** Gates of the tiers that come before. */
   readonly after: readonly pulumi.Resource[];
 }
@@ -44,14 +46,22 @@ export class WebPool extends pulumi.ComponentResource {
       tier: args.plan.tiers.webPool,
       workload: (node) => ({
         image: image.reference,
-        files: webPoolFiles(args.plan, node),
+        files: {
+          ...webPoolFiles(args.plan, node),
+          ...(speaksTls(args.plan) &&
+            tlsFiles(args.pki, args.pki.node(node, { names: [], addresses: [] }))),
+        },
         // Bodies that wait are files, not memory: an upload must not use up the node's limit.
         volumes: { [`holdfast-${node.key}`]: "/var/lib/nginx" },
         tmpfs: { "/run/holdfast": ownFolder, "/run/nginx": ownFolder, "/var/log/nginx": ownFolder },
         memoryMegabytes: 256,
         stopTimeoutSeconds: Math.ceil(settings.drainSeconds) + settings.readTimeoutSeconds + 5,
       }),
-      service: { probe: { port: settings.port, path: "/readyz" }, backends: ["web"] },
+      service: {
+        probe: { port: settings.port, path: "/readyz", loopback: true },
+        backends: ["web"],
+        tls: settings.tls !== "off",
+      },
     });
     this.gates = gatesOf(this.nodes);
     this.registerOutputs({});

@@ -7,6 +7,7 @@ import {
   type StackPlan,
 } from "./stack";
 import type { Listener, Source, Tiers } from "./tier";
+import { openPorts } from "./tls";
 
 /** One allowed connection: somebody may open it to one port of one machine. */
 export interface Connection {
@@ -109,13 +110,15 @@ export function connections(plan: StackPlan<Tiers>): Connection[] {
     ({ declaration }) => declaration.collectsMetrics,
   );
   /** Metrics are fetched from each node itself, whatever stands in front of it. */
-  const allowCollectors = (tier: PlannedTier, { name, protocol, port, metricsPath }: Listener) => {
-    if (metricsPath === undefined) return;
+  const allowCollectors = (tier: PlannedTier, listener: Listener) => {
+    const { name, protocol, metricsPath } = listener;
+    const [first] = openPorts(listener);
+    if (metricsPath === undefined || !first) return;
     const parties = collectors
       .filter((collector) => collector !== tier)
       .flatMap((collector) => collector.nodes.map((node) => partyOf(collector.name, node)));
     const what = { listener: name, endpoint: undefined, purpose: "metrics" };
-    allow(parties, tier, { protocol, port, ...what });
+    allow(parties, tier, { protocol, port: first.port, ...what });
   };
 
   /** Each node of a tier that stands beside another asks that one's node on its own machine. */
@@ -139,19 +142,23 @@ export function connections(plan: StackPlan<Tiers>): Connection[] {
   for (const tier of Object.values(plan.tiers)) {
     for (const listener of tier.listeners) {
       const { name, protocol, port, balanced = [], purpose } = listener;
+      const allowPorts = (from: readonly Party[], endpoint: string | undefined) => {
+        for (const open of openPorts(listener)) {
+          allow(from, tier, { protocol, port: open.port, listener: name, endpoint, purpose });
+        }
+      };
       allowNeighbours(tier, listener);
       allowCollectors(tier, listener);
       const parties = (from: readonly Source[]) =>
         from.flatMap((source) => partiesOf(plan, tier.name, source));
       const [only] = balanced;
       if (!only || !balancer) {
-        const endpoint = only?.endpoint;
-        allow(parties(listener.from), tier, { protocol, port, listener: name, endpoint, purpose });
+        allowPorts(parties(listener.from), only?.endpoint);
         continue;
       }
       // Peers mean each other, not whoever the load balancers choose.
       const peers = parties(listener.from.filter((source) => source === "peers"));
-      allow(peers, tier, { protocol, port, listener: name, endpoint: undefined, purpose });
+      allowPorts(peers, undefined);
       const sources = parties(listener.from.filter((source) => source !== "peers"));
       // A tier without nodes offers nothing: its ports stay closed on the load balancers too.
       if (tier.nodes.length === 0) continue;
@@ -166,7 +173,7 @@ export function connections(plan: StackPlan<Tiers>): Connection[] {
             purpose,
           });
         }
-        allow(balancers, tier, { protocol, port, listener: name, endpoint, purpose });
+        allowPorts(balancers, endpoint);
         if (check.port !== undefined && check.port !== port) {
           allow(balancers, tier, {
             protocol: "tcp",

@@ -1,7 +1,8 @@
 import type { NamedValue, Panel, Section } from "./dashboards";
 import { anyOf } from "./sloRules";
-import type { PlannedTier, StackPlan } from "./stack";
+import type { Backend, PlannedTier, StackPlan } from "./stack";
 import type { Tiers } from "./tier";
+import { plainBackend } from "./tls";
 
 /** Range of a rate: as long as a point of the panel, and never shorter than four scrapes. */
 export const rateRange = "$__rate_interval";
@@ -22,15 +23,16 @@ export const roleOrNot = (role: string, other: string): readonly NamedValue[] =>
   { value: 0, text: other, color: "gray" },
 ];
 
+/** HAProxy's backends of an endpoint: two where its servers are reached with TLS and without. */
+const proxiesOf = ({ endpoint, tls }: Backend): readonly string[] =>
+  tls === "prefer" ? [endpoint, plainBackend(endpoint)] : [endpoint];
+
 /** How the load balancers see what a tier offers; nothing where they are none or it offers nothing. */
 export function balancedPanels(plan: StackPlan<Tiers>, { name }: PlannedTier): readonly Section[] {
   const offered = plan.vips ? plan.backends.filter(({ tier }) => tier === name) : [];
   if (offered.length === 0) return [];
-  const proxies = anyOf(
-    "proxy",
-    offered.map(({ endpoint }) => endpoint),
-  );
-  const http = offered.filter(({ mode }) => mode === "http").map(({ endpoint }) => endpoint);
+  const proxies = anyOf("proxy", offered.flatMap(proxiesOf));
+  const http = offered.filter(({ mode }) => mode === "http").flatMap(proxiesOf);
   const requests: readonly Panel[] = [
     {
       title: "Answers by class",

@@ -1,3 +1,5 @@
+import { plainBackend } from "./tls";
+
 /** What decides whether a node is in service, as recorded in its gate. */
 export interface Service {
   /** The node says itself that it is ready, on this port of its machine's loopback (`/status`). */
@@ -5,9 +7,16 @@ export interface Service {
   /** The image's health check passes, for programs that say no more about themselves. */
   readonly healthCheck?: boolean;
   /** The node answers this path with 200 on its own machine. */
-  readonly probe?: { readonly port: number; readonly path: string };
+  readonly probe?: {
+    readonly port: number;
+    readonly path: string;
+    /** Asked for on the loopback address: it may listen on no other. */
+    readonly loopback?: boolean;
+  };
   /** Backends in which every load balancer that answers must have the node UP. */
   readonly backends?: readonly string[];
+  /** It counts only where the load balancers reach it over TLS. */
+  readonly tls?: boolean;
   /** Backends of which one is enough: a database member is in that of its role. */
   readonly oneOfBackends?: readonly string[];
 }
@@ -104,7 +113,7 @@ export function judge(
   if (all.length + oneOf.length > 0 && answering.length === 0)
     return out("no load balancer answers");
   for (const balancer of answering) {
-    const complaints = all.map((backend) => complaint(seen.node, balancer, backend));
+    const complaints = all.map((backend) => complaint(seen.node, balancer, backend, service.tls));
     const first = complaints.find((text) => text !== undefined);
     if (first) return out(first);
     const choices = oneOf.map((backend) => complaint(seen.node, balancer, backend));
@@ -115,15 +124,23 @@ export function judge(
   return { kind: "in service" };
 }
 
-/** Why the load balancer does not send the node what comes for that backend, if it does not. */
+/**
+ * Why the load balancer does not send the node what comes for that backend, if it does not. While a
+ * tier is switched to TLS it may be sent that without.
+ */
 function complaint(
   node: string,
   { node: balancer, servers }: BalancerObservation,
   backend: string,
+  onlyTls = false,
 ) {
-  const line = servers?.find((server) => server.backend === backend && server.server === node);
+  const lineIn = (name: string) =>
+    servers?.find((server) => server.backend === name && server.server === node);
+  const line = lineIn(backend);
   if (!line) return `${balancer} does not know it in backend ${backend}`;
-  return line.status === "UP" ? undefined : `${balancer} has it ${line.status} in ${backend}`;
+  if (line.status === "UP") return undefined;
+  if (!onlyTls && lineIn(plainBackend(backend))?.status === "UP") return undefined;
+  return `${balancer} has it ${line.status} in ${backend}`;
 }
 
 /**

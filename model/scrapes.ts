@@ -1,5 +1,6 @@
 import { askedListeners, type PlannedTier, type StackPlan } from "./stack";
 import type { Listener, Tiers } from "./tier";
+import { openPorts } from "./tls";
 
 /** A node of which metrics are fetched. */
 export interface ScrapeTarget {
@@ -18,18 +19,23 @@ export interface ScrapeJob {
   /** `<tier key>-<listener>`, such as `lb-status`; the listener is the one that it tells of. */
   readonly job: string;
   readonly path: string;
+  /** Over TLS; the certificates are valid for the targets' addresses. */
+  readonly tls: boolean;
   readonly targets: readonly ScrapeTarget[];
 }
 
 function jobsOf(
   tier: PlannedTier,
-  { name, port, metricsPath, metricsTarget }: Listener,
+  listener: Listener,
   asked: readonly Listener[],
 ): readonly ScrapeJob[] {
+  const { name, metricsPath, metricsTarget } = listener;
+  const { port, tls = false } = openPorts(listener)[0] ?? {};
   if (metricsPath === undefined || port === undefined || tier.nodes.length === 0) return [];
   const job = (of: string, about?: (address: string) => string): ScrapeJob => ({
     job: `${tier.declaration.key}-${of}`,
     path: metricsPath,
+    tls,
     targets: tier.nodes.map(({ key, machine }) => ({
       target: `${machine.address}:${port}`,
       tier: tier.name,

@@ -2,6 +2,7 @@ import * as addresses from "./addresses";
 import { checkSettings, placementOf, SettingsError, type Problem, type Settings } from "./settings";
 import { contradictions } from "./stackProblems";
 import { letter, type Balanced, type Listener, type TierDeclaration, type Tiers } from "./tier";
+import { stageOf, type TlsStage } from "./tls";
 
 export { labRegistryAddress } from "./addresses";
 
@@ -38,16 +39,22 @@ export interface Endpoint {
   readonly address: string;
   readonly port: number;
   readonly protocol: "http" | "https" | "tcp";
+  /** Name that the certificate is valid for, where tiers use it over TLS. */
+  readonly serverName?: string;
 }
 
 /** A balanced listener with its servers, as the load balancers serve it. */
 export interface Backend extends Balanced {
   readonly tier: string;
   readonly address: string;
+  /** How the servers are spoken to. */
+  readonly tls: TlsStage;
   readonly servers: readonly {
     readonly name: string;
     readonly address: string;
     readonly port: number;
+    /** Port for TLS, where the servers have one. */
+    readonly tlsPort: number | undefined;
   }[];
 }
 
@@ -264,32 +271,40 @@ function contradictionsAmong(tiers: Tiers, values: Readonly<Record<string, unkno
 function backendsOf(tier: PlannedTier, vips: StackPlan["vips"]): Backend[] {
   const [first] = tier.nodes;
   if (!first) return [];
-  return tier.listeners.flatMap(({ balanced = [], port }) =>
-    port === undefined
+  return tier.listeners.flatMap((listener) => {
+    const { balanced = [], port, tls } = listener;
+    return port === undefined
       ? []
       : balanced.map((offer) => ({
           ...offer,
           tier: tier.name,
           address: vips?.[offer.vip] ?? first.machine.address,
+          tls: stageOf(listener),
           servers: tier.nodes.map(({ key, machine }) => ({
             name: key,
             address: machine.address,
             port,
+            tlsPort: tls?.port,
           })),
-        })),
-  );
+        }));
+  });
 }
 
 function endpointOf(backend: Backend, vips: StackPlan["vips"]): Endpoint {
-  const name = backend.endpoint;
-  if (!vips) {
-    return {
-      name,
-      address: backend.address,
-      port: backend.servers[0]?.port ?? 0,
-      protocol: backend.mode,
-    };
-  }
-  const { port, tls } = backend.ports[0] ?? { port: 0, tls: false };
-  return { name, address: backend.address, port, protocol: tls ? "https" : backend.mode };
+  const { endpoint: name, address, mode, vip } = backend;
+  const [server] = backend.servers;
+  // The node itself where nothing is in front of it.
+  const { port, tls } = vips
+    ? (backend.ports[0] ?? { port: 0, tls: false })
+    : server?.tlsPort === undefined
+      ? { port: server?.port ?? 0, tls: false }
+      : { port: server.tlsPort, tls: true };
+  const serverName = vips ? name : server?.name;
+  return {
+    name,
+    address,
+    port,
+    protocol: tls ? "https" : mode,
+    ...(tls && vip === "internal" && serverName !== undefined && { serverName }),
+  };
 }

@@ -334,7 +334,11 @@ function listenerPorts(plan: Plan, clash: (problem: Problem) => void): Map<strin
   );
   for (const { name: tier, nodes, listeners } of tiersOf(plan)) {
     for (const { machine, key } of nodes) {
-      for (const { name, protocol, port } of listeners) {
+      // A plain port is taken even where it is for the machine alone.
+      const used = listeners.flatMap(({ name, protocol, port, tls }) =>
+        [port, tls?.port].map((each) => ({ name, protocol, port: each })),
+      );
+      for (const { name, protocol, port } of used) {
         if (port === undefined) continue;
         const at = `${machine.key} ${protocol} ${port}`;
         const taken = users.get(at);

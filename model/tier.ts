@@ -18,7 +18,7 @@ export interface Balanced {
   readonly endpoint: string;
   /** `edge`: for the world; `internal`: for other tiers. */
   readonly vip: "edge" | "internal";
-  /** Ports on the VIP. `tls`: the load balancer ends TLS there. */
+  /** Ports on the VIP, first the one that tiers take. `tls`: the load balancer ends TLS there. */
   readonly ports: readonly { readonly port: number; readonly tls: boolean }[];
   readonly mode: "http" | "tcp";
   /** Active check: status 200 means in service, 404 means draining. Port defaults to the listener's. */
@@ -35,6 +35,11 @@ export interface Listener {
   readonly protocol: "tcp" | "udp" | "vrrp";
   /** Port; absent for protocols without ports. */
   readonly port?: number;
+  /**
+   * Where it speaks TLS on a port of its own, with a certificate for the node's key and the address
+   * of its machine. `required`: on `port` it is reached from its own machine alone.
+   */
+  readonly tls?: { readonly port: number; readonly required: boolean };
   readonly from: readonly Source[];
   /** One line for people: what it carries. */
   readonly purpose: string;

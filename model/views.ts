@@ -9,13 +9,24 @@ export interface HaproxyServer {
   readonly name: string;
   readonly address: string;
   readonly port: number;
+  /** Name that its certificate must be valid for, null where it is spoken to without TLS. */
+  readonly tlsName: string | null;
   /** Port of the active check where it is not the server's own; else null. */
   readonly checkPort: number | null;
 }
 
+/** Servers that are reached in the same way: a backend of HAProxy. */
+export interface HaproxyPool {
+  /** Name of the backend. */
+  readonly name: string;
+  readonly servers: readonly HaproxyServer[];
+  /** Those that are asked without a check while none of `servers` passes its own. */
+  readonly unchecked: readonly HaproxyServer[];
+}
+
 /** A balanced endpoint: a frontend on a virtual address and the backend of its servers. */
 export interface HaproxyService {
-  /** Name of the endpoint; of the backend too. */
+  /** Name of the endpoint; of its first backend too. */
   readonly name: string;
   /** True: HTTP requests are balanced. False: TCP connections. */
   readonly http: boolean;
@@ -24,8 +35,8 @@ export interface HaproxyService {
   readonly binds: readonly {
     readonly address: string;
     readonly port: number;
-    /** True: TLS ends here, with HTTP/2, using the edge certificate. */
-    readonly tls: boolean;
+    /** Where TLS ends here: certificate and key in one file, and protocols for ALPN. */
+    readonly tls: { readonly certificate: string; readonly protocols: string } | null;
   }[];
   /** Port of TLS that requests without it are sent to, as a URL has it: empty or `:8443`. Null: none. */
   readonly redirectPort: { readonly suffix: string } | null;
@@ -35,9 +46,15 @@ export interface HaproxyService {
   readonly fallback: string | null;
   /** True: sessions to a server that leaves service are cut at once. */
   readonly cutSessionsWhenDown: boolean;
-  readonly servers: readonly HaproxyServer[];
-  /** True: while none of the servers passes its check all of them are asked. */
-  readonly askUnchecked: boolean;
+  /** The first one is named as the endpoint and takes what no rule sends elsewhere. */
+  readonly pools: readonly HaproxyPool[];
+  /** Where the servers are reached with TLS or without: the other pools. Else null. */
+  readonly choice: {
+    /** The same servers without TLS. */
+    readonly plain: string;
+    /** Both, without a check; null where there is only one server to ask. */
+    readonly unchecked: string | null;
+  } | null;
 }
 
 /** `configs/haproxy/haproxy.cfg.hbs` */
@@ -100,6 +117,10 @@ export interface SecondChanceView {
 export interface NginxView {
   readonly node: string;
   readonly port: number;
+  /** True: on `port` for its own machine alone. */
+  readonly plainOnLoopback: boolean;
+  /** Port for TLS, null where it has none. */
+  readonly tlsPort: number | null;
   /** Port of nginx's own statistics (`/nginx_status`), on the loopback address only. */
   readonly statusPort: number;
   /** Addresses of the load balancers' machines: their forwarding headers are believed. */
@@ -108,6 +129,8 @@ export interface NginxView {
   readonly app: {
     /** True: one virtual address, where a failed connection is worth a second attempt. */
     readonly balanced: boolean;
+    /** Name that its certificate must be valid for, null where it is spoken to without TLS. */
+    readonly tlsName: string | null;
     readonly servers: readonly { readonly address: string; readonly port: number }[];
   };
   readonly maxBodyBytes: number;
@@ -287,6 +310,8 @@ export interface PrometheusView {
   readonly jobs: readonly {
     readonly job: string;
     readonly path: string;
+    /** Authority of the targets' certificates, null where they are asked without TLS. */
+    readonly authorityFile: string | null;
     readonly targets: readonly {
       readonly target: string;
       readonly tier: string;

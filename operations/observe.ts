@@ -75,7 +75,7 @@ export async function observeNode(
       { timeoutSeconds: 10 },
     ),
     statusPort === undefined ? undefined : statusOf(machine, statusPort),
-    probe && get(machine, address, probe.port, probe.path),
+    probe && get(machine, probe.loopback ? "127.0.0.1" : address, probe.port, probe.path),
   ]);
   const [state, restarts, code, health] = stdout.trim().split(" ");
   const container =

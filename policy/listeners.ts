@@ -66,8 +66,8 @@ function inCommand(words: readonly unknown[]): Listening[] {
 
 function inEnvironment(variables: readonly unknown[]): Listening[] {
   return variables.flatMap((entry) => {
-    const [, port] = /^PORT=(\d+)$/.exec(String(plain(entry))) ?? [];
-    return port === undefined ? [] : [{ port: Number(port), where: "variable PORT" }];
+    const [, name, port] = /^(PORT|TLS_PORT)=(\d+)$/.exec(String(plain(entry))) ?? [];
+    return port === undefined ? [] : [{ port: Number(port), where: `variable ${name}` }];
   });
 }
 
@@ -88,7 +88,7 @@ function listening({ inputs }: Declared): Listening[] {
 /** Ports of a node that its tier declares or that a connection reaches. */
 function declaredPorts(plan: StackPlan<Tiers>, node: string): ReadonlySet<number> {
   const tier = Object.values(plan.tiers).find(({ nodes }) => nodes.some(({ key }) => key === node));
-  const own = tier?.listeners.map(({ port }) => port) ?? [];
+  const own = tier?.listeners.flatMap(({ port, tls }) => [port, tls?.port]) ?? [];
   const reached = connections(plan)
     .filter(({ toNode }) => toNode === node)
     .map(({ port }) => port);

@@ -23,7 +23,8 @@ process.on("uncaughtException", (error) => {
 
 startServer(settings, log).then(
   (server) => {
-    log.info({ host: settings.host, port: server.port, greeting: settings.greeting }, "listening");
+    const { port, tlsPort } = server;
+    log.info({ host: settings.host, port, tlsPort, greeting: settings.greeting }, "listening");
     const stop = (signal: string) => {
       log.info({ signal }, "asked to stop");
       void server.drain().then((cut) => {

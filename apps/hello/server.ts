@@ -1,19 +1,22 @@
 import { randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { answer, maxBodyBytes, polledRoutes, requestId, type Answer } from "./routes";
+import { closeAll, listeningPort, listenTls } from "../tls";
 import type { Settings } from "./settings";
 
 /** A running application. */
 export interface HelloServer {
   /** Port that it listens on; differs from the settings where those say 0. */
   readonly port: number;
+  /** The same for TLS, where it speaks it. */
+  readonly tlsPort: number | undefined;
   /**
    * Leaves service: readiness fails at once while everything is still answered for `drainMs`, then
-   * the listener closes and requests in flight get `finishMs`. Resolves to the number of
+   * the listeners close and requests in flight get `finishMs`. Resolves to the number of
    * connections that had to be cut. Calling it again returns the same promise.
    */
   drain(): Promise<number>;
@@ -134,35 +137,21 @@ export async function startServer(settings: Settings, log: Logger): Promise<Hell
     log.info({ drainMs: settings.drainMs }, "draining: not ready any more, still serving");
     await new Promise((resolve) => setTimeout(resolve, settings.drainMs));
     log.info({ connections: connections.size }, "listener closed, finishing what is in flight");
-    return close(server, connections, settings.finishMs);
+    let cut = 0;
+    await closeAll(server, secure, settings.finishMs, () => (cut = connections.size));
+    return cut;
   };
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(settings.port, settings.host, resolve);
   });
-  const address = server.address();
+  const secure = settings.tls && (await listenTls(server, settings.tls, log));
   return {
-    port: typeof address === "object" && address ? address.port : settings.port,
+    port: listeningPort(server),
+    tlsPort: secure && listeningPort(secure),
     drain: () => (drained ??= drain()),
   };
-}
-
-/** Closes idle connections and waits for the others; resolves to the number that had to be cut. */
-async function close(server: Server, connections: Set<Socket>, patienceMs: number) {
-  let cut = 0;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => {
-      cut = connections.size;
-      server.closeAllConnections();
-    }, patienceMs);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
-  return cut;
 }
 
 function createMetrics() {

@@ -1,9 +1,12 @@
 import { hostname } from "node:os";
+import type { TlsSettings } from "../tls";
 
 /** What the application is told by its environment. */
 export interface Settings {
   readonly host: string;
   readonly port: number;
+  /** With what it serves over TLS, too; absent where it does not. */
+  readonly tls: TlsSettings | undefined;
   /** The message of `/`. */
   readonly greeting: string;
   /** Name of this node in answers and logs. */
@@ -45,6 +48,13 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const settings: Settings = {
     host: env.HOST || "0.0.0.0",
     port: number("PORT", 8080, 0, 65535, true),
+    tls: env.TLS_PORT
+      ? {
+          port: number("TLS_PORT", 0, 0, 65535, true),
+          certificate: env.TLS_CERTIFICATE || "/run/secrets/tls.pem",
+          key: env.TLS_KEY || "/run/secrets/tls.key",
+        }
+      : undefined,
     greeting: env.GREETING || "Hello, world!",
     node: env.NODE_NAME || hostname(),
     drainMs: number("DRAIN_SECONDS", 2.5, 0, 60) * 1000,

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { Cache } from "./cache/cache";
 import { connectRedis } from "./cache/redis";
 import { knownMigrations } from "./commands/migrations";
+import { listeningPort, listenTls } from "../tls";
 import { connectMysql } from "./database/connection";
 import { Database } from "./database/database";
 import { drain } from "./drain";
@@ -21,6 +22,8 @@ const cleanupRows = 500;
 /** A running application. */
 export interface Running {
   readonly port: number;
+  /** Port for TLS, where it speaks it. */
+  readonly tlsPort: number | undefined;
   /** Leaves service and ends; resolves to true where no request had to be cut. */
   stop(): Promise<boolean>;
 }
@@ -76,16 +79,18 @@ export async function serve(settings: Settings, folder: string, log: Logger): Pr
     observe: () => database.observe(),
   });
   await app.listen({ port: settings.port, host: settings.host });
-  const address = app.server.address();
-  const port = typeof address === "object" && address ? address.port : settings.port;
-  log.info({ host: settings.host, port, flags: settings.flags }, "listening");
+  const secure = settings.tls && (await listenTls(app.server, settings.tls, log));
+  const port = listeningPort(app.server);
+  const tlsPort = secure && listeningPort(secure);
+  log.info({ host: settings.host, port, tlsPort, flags: settings.flags }, "listening");
   void awaitSchema(database, knownMigrations(folder), readiness, log);
   void cleanUp(database, readiness, log);
 
   return {
     port,
+    tlsPort,
     stop: async () => {
-      const finished = await drain(app.server, readiness, settings, log);
+      const finished = await drain(app.server, secure, readiness, settings, log);
       cache?.close();
       redis?.close();
       database.close();

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import type { TlsSettings } from "../tls";
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
@@ -70,12 +71,17 @@ const environment = z.object({
   CACHE_TTL_SECONDS: number(30, 1, 30),
   FLAG_CACHE: oneOf(["on", "off"], "on"),
   SECRETS_DIR: text("/run/secrets"),
+  TLS_PORT: whole(0, 0, 65535).optional(),
+  TLS_CERTIFICATE: text("/run/secrets/tls.pem"),
+  TLS_KEY: text("/run/secrets/tls.key"),
 });
 
 /** What the application is told by its environment and its secret files. Times are in ms. */
 export interface Settings {
   readonly host: string;
   readonly port: number;
+  /** With what it serves over TLS, too; absent where it does not. */
+  readonly tls: TlsSettings | undefined;
   /** Name of this node in answers and logs. */
   readonly node: string;
   /** The message of `/`. */
@@ -163,6 +169,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   return {
     host: data.HOST,
     port: data.PORT,
+    tls:
+      given.TLS_PORT === undefined || data.TLS_PORT === undefined
+        ? undefined
+        : { port: data.TLS_PORT, certificate: data.TLS_CERTIFICATE, key: data.TLS_KEY },
     node: data.NODE_NAME,
     greeting: data.GREETING,
     logLevel: data.LOG_LEVEL,

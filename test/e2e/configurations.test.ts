@@ -32,6 +32,14 @@ const topologies: Readonly<Record<string, Record<string, unknown>>> = {
     loadBalancer: { redirectToHttps: true, hstsSeconds: 300 },
     webPool: { edgeHttpsPort: 8443 },
   },
+  "TLS between the tiers, or without": {
+    webPool: { count: 3, tls: "prefer" },
+    appPool: { count: 1, tls: "prefer" },
+  },
+  "TLS between the tiers, nothing else": {
+    webPool: { tls: "require" },
+    appPool: { tls: "require", tlsPort: 9443, endpointTlsPort: 9444 },
+  },
   "one load balancer, small limits": {
     loadBalancer: {
       count: 1,
@@ -79,6 +87,15 @@ async function certificate(): Promise<string> {
   return stdout;
 }
 
+/** One certificate, which is its own authority, wherever a program wants one. */
+const certificates = (pem: string) =>
+  Object.fromEntries(
+    ["edge.pem", "endpoints.pem", "node.pem", "node.key", "ca.pem", "stack.pem"].map((name) => [
+      `/etc/holdfast/tls/${name}`,
+      pem,
+    ]),
+  );
+
 const checkHaproxy = "haproxy -c -f /etc/holdfast/haproxy.cfg";
 const checkBalancer = [
   checkHaproxy,
@@ -102,6 +119,11 @@ const monitored: Readonly<Record<string, Record<string, unknown>>> = {
       smtp: { server: "mail.example.com:587", user: "holdfast", password: "a secret" },
       deadMansSwitch: "https://watch.example.com/ping",
     },
+  },
+  "TLS between the tiers": {
+    monitoring: { count: 2 },
+    webPool: { tls: "require" },
+    appPool: { tls: "require" },
   },
   "no load balancer, one monitor, scaled time": {
     loadBalancer: { count: 0 },
@@ -143,13 +165,14 @@ describe("rendered configurations", () => {
   it.each(Object.entries(topologies))("are accepted: %s", async (_, raw) => {
     const plan = readPlan(tiers, raw);
     for (const node of plan.tiers.loadBalancer.nodes) {
-      const files = { ...loadBalancerFiles(plan, node), "/etc/holdfast/tls/edge.pem": pem };
+      const files = { ...loadBalancerFiles(plan, node), ...certificates(pem) };
       const { ok, output } = await inImage("load-balancer", files, checkBalancer);
       expect(ok, `${node.key}: ${output}`).toBe(true);
     }
     const [web] = plan.tiers.webPool.nodes;
     if (!web) throw new Error("no web node in the plan");
-    const { ok, output } = await inImage("web", webPoolFiles(plan, web), "nginx -t");
+    const files = { ...webPoolFiles(plan, web), ...certificates(pem) };
+    const { ok, output } = await inImage("web", files, "nginx -t");
     expect(ok, `${web.key}: ${output}`).toBe(true);
   });
 
@@ -175,18 +198,25 @@ describe("rendered configurations", () => {
           name: "mysql-primary",
           http: false,
           edge: false,
-          binds: [{ address: "10.77.0.6", port: 3306, tls: false }],
+          binds: [{ address: "10.77.0.6", port: 3306, tls: null }],
           redirectPort: null,
           checkPath: "/primary",
           fallback: null,
           cutSessionsWhenDown: true,
-          askUnchecked: false,
-          servers: ["a", "b", "c"].map((letter, index) => ({
-            name: `mysql-${letter}`,
-            address: `10.77.0.${41 + index}`,
-            port: 3306,
-            checkPort: 9200,
-          })),
+          pools: [
+            {
+              name: "mysql-primary",
+              servers: ["a", "b", "c"].map((letter, index) => ({
+                name: `mysql-${letter}`,
+                address: `10.77.0.${41 + index}`,
+                port: 3306,
+                tlsName: null,
+                checkPort: 9200,
+              })),
+              unchecked: [],
+            },
+          ],
+          choice: null,
         },
       ],
     };
@@ -202,7 +232,7 @@ describe("rendered configurations", () => {
     async (_, raw) => {
       const plan = readPlan(tiers, raw);
       for (const node of plan.tiers.monitoring.nodes) {
-        const files = { ...monitoringFiles(plan, node, "check"), "/etc/holdfast/tls/ca.pem": pem };
+        const files = { ...monitoringFiles(plan, node, "check"), ...certificates(pem) };
         const { ok, output } = await inImage("monitoring", files, checkMonitoring);
         expect(ok, `${node.key}: ${output}`).toBe(true);
       }
@@ -234,7 +264,7 @@ describe("rendered configurations", () => {
     const plan = readPlan(tiers, {});
     const [node] = plan.tiers.loadBalancer.nodes;
     if (!node) throw new Error("no load balancer in the plan");
-    const files = { ...loadBalancerFiles(plan, node), "/etc/holdfast/tls/edge.pem": pem };
+    const files = { ...loadBalancerFiles(plan, node), ...certificates(pem) };
     for (const file of ["haproxy.cfg", "keepalived.conf", "second-chance.nft"]) {
       const at = `/etc/holdfast/${file}`;
       const broken = { ...files, [at]: `${files[at as keyof typeof files]}\nplanted mistake {\n` };

@@ -8,11 +8,13 @@ import { intruders } from "./security/intruders";
 import { portScan } from "./security/portScan";
 import { secrets } from "./security/secrets";
 import { tlsListeners } from "./security/tlsListeners";
+import { secured, tlsStages } from "./security/tlsStages";
 
 const lab = "10.89.0.0/24";
 const data = new DataStack("security", lab, new Figures("security"), {
   // This computer alone is the operator: machines have no business with each other's SSH.
   machines: { network: lab, adminNetworks: [`${host(network(lab), labHosts.gateway)}/32`] },
+  ...secured("require"),
 });
 
 describe("a live stack that is attacked", () => {
@@ -28,6 +30,7 @@ describe("a live stack that is attacked", () => {
 
   secrets(data);
   tlsListeners(data);
+  tlsStages(data, propertyPaths);
   intruders(data);
   portScan(data);
   hostileClients(data, lab, propertyPaths);

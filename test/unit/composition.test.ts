@@ -317,3 +317,68 @@ describe("the edge's certificate", () => {
     expect(content).toContain(JSON.stringify(certificate + key).slice(1, -1));
   });
 });
+
+describe("TLS between the tiers", () => {
+  const composed = async (tls: string) => {
+    vi.resetModules();
+    const settings = { monitoring: { count: 1 }, appPool: { tls }, webPool: { tls } };
+    return recordRegistrations(settings, () => import("../../index"));
+  };
+  const named = (log: readonly Registration[], name: string) =>
+    log.find((entry) => entry.name === name)?.inputs ?? {};
+  const files = (log: readonly Registration[], node: string) =>
+    (named(log, `${node}-container`)["uploads"] as readonly { file: string }[])
+      .map(({ file }) => file)
+      .filter((file) => /\/(tls|secrets)\//.test(file));
+  const app = ["ca.pem", "tls.key", "tls.pem"].map((name) => `/run/secrets/${name}`);
+  const web = ["ca.pem", "node.key", "node.pem"].map((name) => `/etc/holdfast/tls/${name}`);
+  const service = (log: readonly Registration[], node: string) => {
+    const { HOLDFAST_GATE } = named(log, `${node}-gate`)["environment"] as Record<string, string>;
+    return (JSON.parse(HOLDFAST_GATE ?? "") as { service: unknown }).service;
+  };
+
+  it("gives each node a certificate for its name and address, and tells the application", async () => {
+    const log = await composed("require");
+    expect(files(log, "app-a")).toEqual(app);
+    expect(files(log, "web-b")).toEqual(web);
+    expect(files(log, "monitor-a")).toContain("/etc/holdfast/tls/stack.pem");
+    expect(named(log, "pki-app-b-request")).toMatchObject({
+      dnsNames: ["app-b", "localhost"],
+      ipAddresses: ["10.77.0.32", "127.0.0.1"],
+    });
+    expect(named(log, "app-a-container")["envs"]).toEqual(
+      expect.arrayContaining([
+        "HOST=127.0.0.1",
+        "PORT=8080",
+        "TLS_CERTIFICATE=/run/secrets/tls.pem",
+        "TLS_KEY=/run/secrets/tls.key",
+        "TLS_PORT=8443",
+      ]),
+    );
+    expect(service(log, "app-a")).toEqual({
+      probe: { port: 8080, path: "/readyz", loopback: true },
+      backends: ["app"],
+      tls: true,
+    });
+  });
+
+  it("leaves what is reached without it where it is not the only way", async () => {
+    const envs = named(await composed("prefer"), "app-a-container")["envs"];
+    expect(envs).toContain("TLS_PORT=8443");
+    expect(envs).not.toContain("HOST=127.0.0.1");
+  });
+
+  it("is none by default, but for the load balancers' part of the endpoint", async () => {
+    const log = await composed("off");
+    expect([files(log, "app-a"), files(log, "web-a")]).toEqual([[], []]);
+    expect(service(log, "web-a")).toMatchObject({ tls: false });
+    expect(named(log, "app-a-container")["envs"]).not.toContain("TLS_PORT=8443");
+    expect(files(log, "lb-b")).toEqual(
+      ["ca.pem", "edge.pem", "endpoints.pem"].map((name) => `/etc/holdfast/tls/${name}`),
+    );
+    expect(named(log, "pki-lb-b-request")).toMatchObject({
+      dnsNames: ["lb-b", "app", "localhost"],
+      ipAddresses: ["10.77.0.12", "10.77.0.6", "127.0.0.1"],
+    });
+  });
+});

@@ -41,6 +41,7 @@ describe("connections", () => {
     expect(connections(plan(raw)).map(line)).toEqual([
       "admin 0.0.0.0/0 -> vm-lb-a tcp/8404 status",
       "webPool 10.77.0.21/32 -> vm-lb-a tcp/8080 app",
+      "webPool 10.77.0.21/32 -> vm-lb-a tcp/8443 app",
       "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8080 http",
       "public 0.0.0.0/0 -> vm-lb-a tcp/80 web",
       "public 0.0.0.0/0 -> vm-lb-a tcp/443 web",
@@ -67,6 +68,59 @@ describe("connections", () => {
       "admin 0.0.0.0/0 -> vm-app-a tcp/22 ssh",
       "admin 0.0.0.0/0 -> vm-web-a tcp/22 ssh",
     ]);
+  });
+
+  describe("over TLS", () => {
+    const stage = (tls: string) => ({ appPool: { count: 1, tls }, webPool: { count: 1, tls } });
+    const pools = (raw: Record<string, unknown>) =>
+      connections(plan(raw))
+        .filter(({ listener }) => ["http", "app"].includes(listener))
+        .map(line);
+
+    it("are beside those without, where either is taken", () => {
+      expect(pools({ ...stage("prefer"), loadBalancer: { count: 1 } })).toEqual([
+        "webPool 10.77.0.21/32 -> vm-lb-a tcp/8443 app",
+        "webPool 10.77.0.21/32 -> vm-lb-a tcp/8080 app",
+        "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8443 http",
+        "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8080 http",
+        "loadBalancer 10.77.0.11/32 -> vm-web-a tcp/8443 http",
+        "loadBalancer 10.77.0.11/32 -> vm-web-a tcp/8080 http",
+      ]);
+    });
+
+    it("are all there is where it is required, metrics included", () => {
+      const raw = { ...stage("require"), loadBalancer: { count: 1 }, monitoring: { count: 1 } };
+      expect(pools(raw)).toEqual([
+        "monitoring 10.77.0.61/32 -> vm-app-a tcp/8443 http",
+        "webPool 10.77.0.21/32 -> vm-lb-a tcp/8443 app",
+        "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8443 http",
+        "loadBalancer 10.77.0.11/32 -> vm-web-a tcp/8443 http",
+      ]);
+      expect(allowed(allowedElements(plan(raw), "vm-app-a"))).not.toContain(
+        "10.77.0.11/32 tcp 8080",
+      );
+    });
+
+    it("go to the application itself without load balancers", () => {
+      const raw = { loadBalancer: { count: 0 }, webPool: { count: 1 }, appPool: { count: 1 } };
+      expect(pools({ ...raw, appPool: { count: 1, tls: "require" } })).toEqual([
+        "webPool 10.77.0.21/32 -> vm-app-a tcp/8443 http",
+        "public 0.0.0.0/0 -> vm-web-a tcp/8080 http",
+      ]);
+    });
+
+    // The load balancers roll first, then the application, then the web nodes.
+    it.each([
+      ["off", "prefer"],
+      ["prefer", "require"],
+      ["require", "prefer"],
+      ["prefer", "off"],
+    ])("keep an endpoint that both stages have: %s to %s", (before, after) => {
+      const used = plan(stage(before)).endpoints.find(({ name }) => name === "app");
+      const offered = plan(stage(after)).backends.find(({ endpoint }) => endpoint === "app");
+      // Web nodes still use what the stage before offers first.
+      expect(offered?.ports.map(({ port }) => port)).toContain(used?.port);
+    });
   });
 
   it("for checks on another port come from the load balancers alone", () => {
@@ -131,6 +185,8 @@ describe("what a machine lets in", () => {
       "10.77.0.21/32 tcp 8080",
       "10.77.0.22/32 tcp 8080",
       "0.0.0.0/0 tcp 8404",
+      "10.77.0.21/32 tcp 8443",
+      "10.77.0.22/32 tcp 8443",
       `${peer} udp 8405`,
       `${peer} vrrp -`,
     ];

@@ -108,6 +108,31 @@ describe("judge", () => {
     },
   );
 
+  describe("while the load balancers may reach it with TLS or without", () => {
+    const reached = (withTls: string, without: string): BalancerObservation => ({
+      node: "lb-a",
+      servers: [
+        { backend: "web", server: "web-a", status: withTls },
+        { backend: "web-plain", server: "web-a", status: without },
+        { backend: "web-unchecked", server: "web-a", status: "UP" },
+      ],
+    });
+
+    it("counts a node that is yet to be switched as in service either way", () => {
+      expect(judge(service, seen, [reached("DOWN", "UP")])).toEqual(serving);
+      expect(judge(service, seen, [reached("UP", "DOWN")])).toEqual(serving);
+      expect(judge(service, seen, [reached("DOWN", "DOWN")])).toEqual(
+        out("lb-a has it DOWN in web"),
+      );
+    });
+
+    it("counts one that speaks TLS only where that works", () => {
+      const secure = { ...service, tls: true };
+      expect(judge(secure, seen, [reached("UP", "DOWN")])).toEqual(serving);
+      expect(judge(secure, seen, [reached("DOWN", "UP")])).toEqual(out("lb-a has it DOWN in web"));
+    });
+  });
+
   it("is content with one of several backends where that is enough", () => {
     const member = { oneOfBackends: ["primary", "replicas"] };
     const states = (node: string, primary: string, replicas: string): BalancerObservation => ({

@@ -158,11 +158,77 @@ describe("a pool of which no server passes its check", () => {
     ]);
   });
 
+  const servers = (name: string, raw: Record<string, unknown>) =>
+    section(name, raw).filter((line) => line.startsWith("server "));
+  const verified = (name: string) =>
+    `ssl verify required ca-file /etc/holdfast/tls/ca.pem verifyhost ${name} sni str(${name})`;
+
+  it("is asked with TLS and without where it may speak either", () => {
+    const raw = { webPool: { tls: "prefer" } };
+    expect(section("backend web-unchecked from http", raw)).toContain("option allbackups");
+    expect(servers("backend web-unchecked from http", raw)).toEqual([
+      `server web-a-unchecked 10.77.0.21:8443 ${verified("web-a")} alpn http/1.1 tcp-ut 3s backup`,
+      `server web-b-unchecked 10.77.0.22:8443 ${verified("web-b")} alpn http/1.1 tcp-ut 3s backup`,
+      "server web-a-plain-unchecked 10.77.0.21:8080 tcp-ut 3s backup",
+      "server web-b-plain-unchecked 10.77.0.22:8080 tcp-ut 3s backup",
+    ]);
+    const one = sections({ webPool: { count: 1, tls: "prefer" } });
+    expect(one.has("backend web-unchecked from http")).toBe(false);
+    expect(one.get("frontend web from http")?.join("\n")).not.toContain("unchecked");
+  });
+
   it("is not where there is one server, or where the check says who may be written to", () => {
     const unchecked = (name: string, raw: Record<string, unknown>) =>
       section(name, raw).filter((line) => line.endsWith(" backup"));
     expect(unchecked("backend web from http", { webPool: { count: 1 } })).toEqual([]);
     const database = { mysqlCluster: { count: 3 }, appPool: { sample: "property" } };
     expect(unchecked("backend mysql-primary from tcp", database)).toEqual([]);
+  });
+});
+
+describe("TLS to the nodes", () => {
+  const servers = (name: string, raw: Record<string, unknown>) =>
+    section(name, raw).filter((line) => line.startsWith("server "));
+  const verified = (name: string) =>
+    `ssl verify required ca-file /etc/holdfast/tls/ca.pem verifyhost ${name} sni str(${name}) check-sni ${name} alpn http/1.1 tcp-ut 3s check`;
+  const secure = [
+    `server app-a 10.77.0.31:8443 ${verified("app-a")}`,
+    `server app-b 10.77.0.32:8443 ${verified("app-b")}`,
+  ];
+
+  it("verifies authority and name, in checks too", () => {
+    const raw = { appPool: { tls: "require" } };
+    expect(servers("backend app from http", raw).slice(0, 2)).toEqual(secure);
+    expect(section("backend app from http", raw).join("\n")).not.toContain(":8080");
+    expect(section("global", raw)).toContain("ssl-default-server-options ssl-min-ver TLSv1.2");
+  });
+
+  it("is taken first where either may be spoken; without it where that reaches more", () => {
+    const raw = { appPool: { tls: "prefer" } };
+    expect(servers("backend app from http", raw)).toEqual(secure);
+    expect(servers("backend app-plain from http", raw)).toEqual([
+      "server app-a 10.77.0.31:8080 tcp-ut 3s check",
+      "server app-b 10.77.0.32:8080 tcp-ut 3s check",
+    ]);
+    expect(internal(raw).slice(-4)).toEqual([
+      "http-request set-var(txn.with_tls) nbsrv(app)",
+      "use_backend app-unchecked if { nbsrv(app) eq 0 } { nbsrv(app-plain) eq 0 }",
+      "use_backend app-plain if { nbsrv(app-plain),sub(txn.with_tls) gt 0 }",
+      "default_backend app",
+    ]);
+    for (const pool of ["app", "app-plain"]) {
+      expect(section(`backend ${pool} from http`, raw)).toContain("http-check disable-on-404");
+      expect(section(`backend ${pool} from http`, raw).join("\n")).not.toContain("backup");
+    }
+  });
+
+  it("ends at the endpoint with a certificate for tiers, without HTTP/2", () => {
+    const binds = (tls: string) =>
+      internal({ appPool: { tls } }).filter((line) => line.startsWith("bind "));
+    const plain = "bind 10.77.0.6:8080";
+    const withTls = "bind 10.77.0.6:8443 ssl crt /etc/holdfast/tls/endpoints.pem alpn http/1.1";
+    expect(binds("off")).toEqual([plain, withTls]);
+    expect(binds("prefer")).toEqual([withTls, plain]);
+    expect(binds("require")).toEqual([withTls]);
   });
 });

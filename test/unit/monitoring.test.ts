@@ -102,6 +102,7 @@ describe("what is scraped", () => {
     expect(scrapeJobs(planOf(hello))[0]).toEqual({
       job: "lb-status",
       path: "/metrics",
+      tls: false,
       targets: [
         { target: "10.77.0.11:8404", tier: "loadBalancer", node: "lb-a", machine: "vm-lb-a" },
         { target: "10.77.0.12:8404", tier: "loadBalancer", node: "lb-b", machine: "vm-lb-b" },
@@ -109,23 +110,50 @@ describe("what is scraped", () => {
     });
   });
 
-  it("is what the firewalls let the monitors fetch, and nothing else", () => {
-    const plan = planOf(dev);
-    const monitors = new Set(plan.tiers.monitoring.nodes.map(({ machine }) => machine.address));
-    const scraped = scrapeJobs(plan).flatMap(({ targets }) => targets.map(({ target }) => target));
-    const opened = connections(plan)
-      .filter(({ source, tier }) => source === "monitoring" && tier !== "monitoring")
-      .map(({ to, port }) => `${plan.machines.find(({ key }) => key === to)!.address}:${port}`);
-    const own = (target: string) => monitors.has(target.split(":")[0]!) && !/:9100$/.test(target);
-    expect([...new Set(opened)].sort()).toEqual(
-      [...new Set(scraped)].filter((target) => !own(target)).sort(),
-    );
-    expect(allowedElements(plan, "vm-mysql-a")).toContainEqual({
-      source: "10.77.0.61/32",
-      protocol: "tcp",
-      port: 9200,
-    });
+  it("is asked for over TLS where the tier speaks it, verified by the stack's authority", () => {
+    const secure = (tls: string) => {
+      const plan = planOf({ ...hello, appPool: { tls } });
+      const [node] = plan.tiers.monitoring.nodes;
+      const text = monitoringFiles(plan, node!, "test")["/etc/holdfast/prometheus.yml"] ?? "";
+      const { scrape_configs: jobs } = parse(text) as {
+        scrape_configs: { job_name: string; scheme?: string }[];
+      };
+      return jobs.filter(({ scheme }) => scheme === "https");
+    };
+    expect(secure("off")).toEqual([]);
+    for (const stage of ["prefer", "require"]) {
+      expect(secure(stage)).toMatchObject([
+        {
+          job_name: "app-http",
+          tls_config: { ca_file: "/etc/holdfast/tls/stack.pem", min_version: "TLS12" },
+          static_configs: [{ targets: ["10.77.0.31:8443"] }, { targets: ["10.77.0.32:8443"] }],
+        },
+      ]);
+    }
   });
+
+  it.each(["off", "prefer", "require"])(
+    "is what the firewalls let the monitors fetch, and nothing else: TLS %s",
+    (tls) => {
+      const plan = planOf({ ...dev, webPool: { tls }, appPool: { sample: "property", tls } });
+      const monitors = new Set(plan.tiers.monitoring.nodes.map(({ machine }) => machine.address));
+      const scraped = scrapeJobs(plan).flatMap(({ targets }) =>
+        targets.map(({ target }) => target),
+      );
+      const opened = connections(plan)
+        .filter(({ source, tier }) => source === "monitoring" && tier !== "monitoring")
+        .map(({ to, port }) => `${plan.machines.find(({ key }) => key === to)!.address}:${port}`);
+      const own = (target: string) => monitors.has(target.split(":")[0]!) && !/:9100$/.test(target);
+      expect([...new Set(opened)].sort()).toEqual(
+        [...new Set(scraped)].filter((target) => !own(target)).sort(),
+      );
+      expect(allowedElements(plan, "vm-mysql-a")).toContainEqual({
+        source: "10.77.0.61/32",
+        protocol: "tcp",
+        port: 9200,
+      });
+    },
+  );
 
   it("opens nothing where nobody scrapes", () => {
     expect(connections(planOf({})).filter(({ port }) => port === 8406 || port === 9100)).toEqual(

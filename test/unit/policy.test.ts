@@ -340,6 +340,7 @@ describe("listeners", () => {
       "argument --web.listen-address=:9113",
     ]);
     expect(where({ envs: ["PORT=3000"] })).toEqual(["variable PORT"]);
+    expect(where({ envs: ["TLS_PORT=3000"] })).toEqual(["variable TLS_PORT"]);
     expect(where({ ports: [{ internal: 80, external: 8088 }] })).toEqual(["its published ports"]);
     expect(where({ ports: [{ internal: 80, external: 8080 }] })).toEqual([]);
   });

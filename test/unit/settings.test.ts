@@ -58,7 +58,7 @@ describe("settings", () => {
         "4 settings are wrong; nothing was changed:",
         `  holdfast:webPol: found a mapping, allowed: no such key (did you mean webPool?); the keys are ${topLevelKeys}`,
         '  holdfast:webPool.count: found "3", allowed: a whole number from 1 to 9',
-        "  holdfast:webPool.prot: found 80, allowed: no such key (did you mean port?); the keys are count, machines, port, edgeHttpPort, edgeHttpsPort, readTimeoutSeconds, drainSeconds",
+        "  holdfast:webPool.prot: found 80, allowed: no such key (did you mean port?); the keys are count, machines, port, tls, tlsPort, edgeHttpPort, edgeHttpsPort, readTimeoutSeconds, drainSeconds",
         "  holdfast:loadBalancer.internalVip: found 10.77.0.6, allowed: an address other than holdfast:loadBalancer.edgeVip",
       ].join("\n"),
     );
@@ -84,7 +84,7 @@ describe("a wrong value", () => {
     [
       "unknown key with another case",
       { appPool: { healthpath: "/" } },
-      "holdfast:appPool.healthpath: text | no such key (did you mean healthPath?); the keys are count, machines, image, sample, command, migrationCommand, migrationTimeoutSeconds, port, endpointPort, healthPath, readyPath, healthCommand, metricsPath, environment, secrets, user, memoryMegabytes, stopTimeoutSeconds, startTimeoutSeconds",
+      "holdfast:appPool.healthpath: text | no such key (did you mean healthPath?); the keys are count, machines, image, sample, command, migrationCommand, migrationTimeoutSeconds, port, tls, tlsPort, endpointPort, endpointTlsPort, healthPath, readyPath, healthCommand, metricsPath, environment, secrets, user, memoryMegabytes, stopTimeoutSeconds, startTimeoutSeconds",
     ],
     [
       "unknown key of a listed machine",
@@ -110,7 +110,7 @@ describe("a wrong value", () => {
     [
       "text for a section",
       { webPool: "two" },
-      'holdfast:webPool: "two" | a mapping with the keys count, machines, port, edgeHttpPort, edgeHttpsPort, readTimeoutSeconds, drainSeconds',
+      'holdfast:webPool: "two" | a mapping with the keys count, machines, port, tls, tlsPort, edgeHttpPort, edgeHttpsPort, readTimeoutSeconds, drainSeconds',
     ],
     [
       "text for a list",

@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { expect, it } from "vitest";
 import { mustRun } from "../../faults/fault";
 import type { DataStack } from "../../support/dataStack";
+import { ports } from "./tlsListeners";
 import { rawRequests, sendRaw, statusesIn } from "../../support/rawRequests";
 
 /**
@@ -17,9 +18,6 @@ const tryToWrite = [
   // `: >>` opens without changing anything.
   'find / -xdev -type f 2>/dev/null | while read -r file; do if (: >>"$file") 2>/dev/null; then echo "$file"; fi; done',
 ].join("\n");
-
-/** Port of the application's nodes, by default. */
-const applicationPort = 8080;
 
 const usersOfService =
   "for p in /proc/[0-9]*; do stat -c %u $p 2>/dev/null; done | sort -un | grep -vx 0 || true";
@@ -122,7 +120,7 @@ export function intruders(data: DataStack): void {
     const knocking = (async () => {
       while (!until.signal.aborted) {
         attempts += 1;
-        if ((await attempt(address, applicationPort)) === "open") open += 1;
+        if ((await attempt(address, ports.tls)) === "open") open += 1;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     })();

@@ -2,6 +2,7 @@ import { rootCertificates } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { mustRun } from "../../faults/fault";
 import type { DataStack } from "../../support/dataStack";
+import type { Member } from "../../support/members";
 
 /**
  * Run by the Node.js of a node: connects to HOST:PORT in five ways and prints which were refused.
@@ -45,25 +46,58 @@ const allRefused = {
   "plain text": "refused",
 };
 
+/** Ports of web and application nodes, and of endpoint `app`, by default. */
+export const ports = { plain: 8080, tls: 8443 } as const;
+
+/** What a node sees at a port of another. */
+export async function seenBy(
+  { stack }: DataStack,
+  from: Member,
+  host: string,
+  port: number,
+): Promise<Readonly<Record<string, string>>> {
+  const { caCertificate } = await stack.outputs();
+  // Any certificate that signed nothing here.
+  const other = rootCertificates[0] ?? "";
+  const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+  const command = `docker exec -i -e CA=${quoted(caCertificate)} -e OTHER_CA=${quoted(other)} ${from.node} node - ${host} ${port}`;
+  const output = await mustRun(stack, from.machine, command, { input: program });
+  return JSON.parse(output.trim().split("\n").at(-1) ?? "{}") as Record<string, string>;
+}
+
 export function tlsListeners(data: DataStack): void {
   const { stack } = data;
-
-  /** What a node sees at a port of another. */
-  async function seen(from: { node: string; machine: string }, host: string, port: number) {
-    const { caCertificate } = await stack.outputs();
-    // Any certificate that signed nothing here.
-    const other = rootCertificates[0] ?? "";
-    const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-    const command = `docker exec -i -e CA=${quoted(caCertificate)} -e OTHER_CA=${quoted(other)} ${from.node} node - ${host} ${port}`;
-    const output = await mustRun(stack, from.machine, command, { input: program });
-    return JSON.parse(output.trim().split("\n").at(-1) ?? "{}") as unknown;
-  }
+  const seen = (from: Member, host: string, port: number) => seenBy(data, from, host, port);
 
   describe("a port that speaks TLS", () => {
     it("refuses plain text, TLS 1.1, and clients refuse a wrong authority and name: the edge", async () => {
       const [app] = await data.nodesOf("appPool");
       const { vip } = await stack.outputs();
       expect(await seen(app!, vip, 443)).toEqual(allRefused);
+    });
+
+    it.each(["webPool", "appPool"])(
+      "so does each node of %s, whose plain port is closed",
+      async (tier) => {
+        const { machines } = await stack.outputs();
+        const [balancer] = await data.nodesOf("loadBalancer");
+        for (const { machine, node } of await data.nodesOf(tier)) {
+          const host = machines[machine]?.address ?? "";
+          expect(await seen(balancer!, host, ports.tls), node).toEqual(allRefused);
+          expect(await seen(balancer!, host, ports.plain), node).toMatchObject({
+            "plain text": "refused",
+          });
+        }
+      },
+    );
+
+    it("so does the application's endpoint, whose plain port is closed", async () => {
+      const { internalVip } = await stack.outputs();
+      const [web] = await data.nodesOf("webPool");
+      expect(await seen(web!, internalVip, ports.tls)).toEqual(allRefused);
+      expect(await seen(web!, internalVip, ports.plain)).toMatchObject({
+        "plain text": "refused",
+      });
     });
 
     it.each([6379, 26379])("so does the cache: port %d", async (port) => {

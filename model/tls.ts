@@ -1,0 +1,66 @@
+import { z } from "zod";
+import { port, type Listener } from "./tier";
+
+/*
+ * TLS between tiers, in stages, so that a stack that serves can be switched one stage an update:
+ * whoever rolls first, users or nodes, the others can still be reached.
+ */
+
+const stages = ["off", "prefer", "require"] as const;
+
+/**
+ * `off`: without TLS. `prefer`: nodes listen on both ports, their users take TLS. `require`: TLS
+ * alone; the plain port is left on the machine's loopback address, for its own checks.
+ */
+export type TlsStage = (typeof stages)[number];
+
+export interface TlsSettings {
+  readonly port: number;
+  readonly tls: TlsStage;
+  readonly tlsPort: number;
+}
+
+/** Settings of a tier that can speak TLS, to be spread into its schema beside `port`. */
+export function tlsSettings(fallback: TlsStage, more = "") {
+  const what =
+    "TLS to the nodes, with certificates of the stack's authority that are verified. `off`: none. `prefer`: nodes listen on both ports; load balancers take TLS, and the plain port while it reaches more nodes. `require`: TLS alone. A running stack is switched without a failed request from one to the next, an update for each: `off`, `prefer`, `require`, or back.";
+  return {
+    tls: z
+      .enum(stages)
+      .default(fallback)
+      .describe(more ? `${what} ${more}` : what),
+    tlsPort: port("Port of the nodes for TLS, where `tls` is not `off`.", 8443),
+  };
+}
+
+/** The ports of a listener that speaks as the settings say. */
+export function tlsListener({ port, tls, tlsPort }: TlsSettings): Pick<Listener, "port" | "tls"> {
+  return {
+    port,
+    ...(tls !== "off" && { tls: { port: tlsPort, required: tls === "require" } }),
+  };
+}
+
+export function stageOf({ tls }: Pick<Listener, "tls">): TlsStage {
+  if (!tls) return "off";
+  return tls.required ? "require" : "prefer";
+}
+
+/** A port at which others reach a listener. */
+export interface OpenPort {
+  readonly port: number | undefined;
+  readonly tls: boolean;
+}
+
+/** The ports at which others reach a listener, the one that users take first. */
+export function openPorts({ port, tls }: Pick<Listener, "port" | "tls">): readonly OpenPort[] {
+  const plain = { port, tls: false };
+  if (!tls) return [plain];
+  const secure = { port: tls.port, tls: true };
+  return tls.required ? [secure] : [secure, plain];
+}
+
+/**
+ * HAProxy's backend of the same servers without TLS, beside the one with it, where a tier has both.
+ */
+export const plainBackend = (backend: string): string => `${backend}-plain`;
