@@ -47,8 +47,11 @@ export async function requireEngines(
   );
 }
 
-/** Brings the stack up: settles what an interrupted update left, then `pulumi up`. */
-export async function bringUp(stack: Stack, args: readonly string[]): Promise<void> {
+/**
+ * Brings the stack up: settles what an interrupted update left, then `pulumi up`. `target` is what
+ * to run again with make where it was interrupted.
+ */
+export async function bringUp(stack: Stack, args: readonly string[], target = "up"): Promise<void> {
   requireConfigFile(stack);
   await bringImages(stack);
   const state = await readState(stack);
@@ -67,7 +70,7 @@ export async function bringUp(stack: Stack, args: readonly string[]): Promise<vo
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     throw new Error(
-      `holdfast: interrupted; what was done stays. Go on with: make up STACK=${stack.reference}`,
+      `holdfast: interrupted; what was done stays. Go on with: make ${target} STACK=${stack.reference}`,
     );
   }
 }
