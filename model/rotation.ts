@@ -32,6 +32,16 @@ export interface Stage {
   readonly newSigner: boolean;
 }
 
+/** What the nodes of a stack do now. */
+export interface InForce {
+  /** Authorities that there are. */
+  readonly authorities: readonly number[];
+  /** Authorities that signed a certificate that a node shows. */
+  readonly signers: readonly number[];
+  /** Generation of the passwords that are used; undefined where there are none. */
+  readonly passwords: number | undefined;
+}
+
 /** True while two authorities are trusted. */
 const isReplacing = ({ generation, previous }: PkiSettings) =>
   generation > 1 && previous !== "dropped";
@@ -123,4 +133,37 @@ export function stagesTo(now: Rotating, goal: Goal): Stage[] {
 /** Whether the way to the goal replaces the authority, or ends a replacement that has begun. */
 export function replacesAuthority(now: Rotating, goal: Goal): boolean {
   return isReplacing(now.pki) || now.pki.generation < goal.authority;
+}
+
+/**
+ * Why nodes of these settings and those that run now could not do with each other in the middle of a
+ * roll; empty where they can. So it is where a stage was left out, and with an old stack file.
+ */
+export function leaps({ passwords, pki }: Rotating, now: InForce): string[] {
+  const { generation } = pki;
+  const trusted = isReplacing(pki) ? [generation, generation - 1] : [generation];
+  const signer = isReplacing(pki) && pki.previous === "signs" ? generation - 1 : generation;
+  const accepted =
+    passwords.acceptPrevious && passwords.generation > 1
+      ? [passwords.generation, passwords.generation - 1]
+      : [passwords.generation];
+  const unknown = now.authorities.length > 0 && !now.authorities.includes(signer);
+  const dropped = now.signers.filter((each) => !trusted.includes(each));
+  return [
+    ...(unknown
+      ? [
+          `holdfast:pki: authority ${signer} would sign, and the nodes trust ${now.authorities.join(" and ")}`,
+        ]
+      : []),
+    ...(dropped.length > 0
+      ? [
+          `holdfast:pki: authority ${dropped.join(" and ")} would not be trusted, and nodes have certificates from it`,
+        ]
+      : []),
+    ...(now.passwords !== undefined && !accepted.includes(now.passwords)
+      ? [
+          `holdfast:passwords: those of generation ${now.passwords} would be refused, and nodes use them`,
+        ]
+      : []),
+  ];
 }

@@ -178,7 +178,7 @@ export function endText(
       : [
           `Grafana's admin has a new password: pulumi stack output grafanaPassword --show-secrets --stack ${stack.reference}`,
         ]),
-    `${path.basename(stack.configFile)} has changed: commit it, or the next update takes the rotation back`,
+    `${path.basename(stack.configFile)} has changed: commit it; make up refuses an older one`,
   ].join("\n");
 }
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   goalOf,
+  leaps,
   nextStage,
   replacesAuthority,
   stagesTo,
@@ -11,6 +12,7 @@ import {
 import { parseSettings, previousAuthority } from "../../model/settings";
 import { endText, planText, recordedGoal, stageWritten, whatStays } from "../../operations/rotate";
 import { settingsFrom, withConfig } from "../../operations/settingsFile";
+import { inForce, type StackState, type StateResource } from "../../operations/stackState";
 import { tiers } from "../../tiers";
 
 const first: Rotating = {
@@ -143,6 +145,79 @@ describe("a rotation", () => {
   });
 });
 
+/** The state of a stack after an update with these settings. */
+function deployed(settings: Rotating): StackState {
+  const { trusted, signer, accepted } = behaviour(settings);
+  const resource = (
+    type: string,
+    name: string,
+    more: Pick<StateResource, "inputs" | "outputs">,
+  ): StateResource => ({ urn: `urn:pulumi:dev::holdfast::${type}::${name}`, type, ...more });
+  const pem = (generation: number) => `authority ${generation}`;
+  const password = (name: string) =>
+    resource("random:index/randomPassword:RandomPassword", name, { outputs: {} });
+  const authorities = trusted.map((each) =>
+    resource("tls:index/selfSignedCert:SelfSignedCert", each === 1 ? "pki-ca" : `pki-ca-${each}`, {
+      outputs: { certPem: pem(each) },
+    }),
+  );
+  const leaf = resource("tls:index/locallySignedCert:LocallySignedCert", "pki-mysql-a", {
+    inputs: { caCertPem: pem(signer) },
+  });
+  const passwords = accepted.map((each) => password(`passwords-mysql-app-${each}`));
+  return {
+    version: 3,
+    deployment: {
+      resources: [...authorities, leaf, ...passwords, password("passwords-backup-store")],
+    },
+  };
+}
+
+describe("an update", () => {
+  const stages = [first, ...stagesTo(first, everything).map(({ settings }) => settings)];
+
+  it("finds in the state what is in force", () => {
+    expect(stages.map(deployed).map(inForce)).toEqual([
+      { authorities: [1], signers: [1], passwords: 1 },
+      { authorities: [1, 2], signers: [1], passwords: 2 },
+      { authorities: [1, 2], signers: [2], passwords: 2 },
+      { authorities: [2], signers: [2], passwords: 2 },
+    ]);
+    const nothing = { version: 3, deployment: {} };
+    expect(inForce(nothing)).toEqual({ authorities: [], signers: [], passwords: undefined });
+    for (const settings of stages) expect(leaps(settings, inForce(nothing))).toEqual([]);
+  });
+
+  it("of a rotation is never refused, nor one that repeats it", () => {
+    fc.assert(
+      fc.property(anyState, fc.boolean(), (now, keep) => {
+        let before = now;
+        for (const { settings } of stagesTo(now, goalOf(now, keep))) {
+          expect(leaps(settings, inForce(deployed(before)))).toEqual([]);
+          expect(leaps(settings, inForce(deployed(settings)))).toEqual([]);
+          before = settings;
+        }
+      }),
+    );
+  });
+
+  it("that leaves a stage out, or goes back with an old stack file, is refused", () => {
+    const [start, trusted, signed, dropped] = stages as [Rotating, Rotating, Rotating, Rotating];
+    expect(leaps(signed, inForce(deployed(start)))).toEqual([
+      "holdfast:pki: authority 2 would sign, and the nodes trust 1",
+      "holdfast:passwords: those of generation 1 would be refused, and nodes use them",
+    ]);
+    expect(leaps(dropped, inForce(deployed(trusted)))).toEqual([
+      "holdfast:pki: authority 1 would not be trusted, and nodes have certificates from it",
+    ]);
+    expect(leaps(start, inForce(deployed(dropped)))).toEqual([
+      "holdfast:pki: authority 1 would sign, and the nodes trust 2",
+      "holdfast:pki: authority 2 would not be trusted, and nodes have certificates from it",
+      "holdfast:passwords: those of generation 2 would be refused, and nodes use them",
+    ]);
+  });
+});
+
 const file = `# Ours.
 encryptionsalt: v1:salt
 config:
@@ -243,7 +318,7 @@ describe("make rotate", () => {
         "  passwords of generation 2, no others",
         "  authority 2, no other",
         "  keys and certificates of generation 2; the first to end is pki-edge-2, on 2027-11-22",
-        "Pulumi.dev.yaml has changed: commit it, or the next update takes the rotation back",
+        "Pulumi.dev.yaml has changed: commit it; make up refuses an older one",
       ].join("\n"),
     );
     expect(endText(stack, end, { grafana: ["https://x"] })).toContain("grafanaPassword");
