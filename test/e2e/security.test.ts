@@ -4,6 +4,7 @@ import { DataStack } from "../support/dataStack";
 import { Figures } from "../support/figures";
 import { hostileClients } from "./security/hostileClients";
 import { intruders } from "./security/intruders";
+import { rotation } from "./security/rotation";
 import { secrets } from "./security/secrets";
 import { tlsListeners } from "./security/tlsListeners";
 
@@ -25,4 +26,6 @@ describe("a live stack that is attacked", () => {
   tlsListeners(data);
   intruders(data);
   hostileClients(data, network, propertyPaths);
+  // Last: what it writes into the stack file, no other test knows.
+  rotation(data, propertyPaths);
 });
