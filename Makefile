@@ -1,12 +1,12 @@
 # Holdfast by hand: `make help`. Every target takes STACK= (default dev).
 # Recipes are thin; what they do is in operations/, toolchain/, loadtests/ and test/.
 STACK ?= dev
-export STACK MACHINE NODE SCENARIO ARGS COMMAND REBOOT CONFIRM FORCE ONLY FROM AT
+export STACK MACHINE NODE SCENARIO ARGS COMMAND REBOOT CONFIRM FORCE ONLY FROM AT KEEP
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help up preview test test-unit test-data test-monitoring test-alerts test-security lint bench chaos down doctor env load \
-  maintain repair replace-machine restore mysql-force availability spof clean toolchain
+  maintain repair replace-machine restore rotate mysql-force availability spof clean toolchain
 
 ts := node --import tsx
 modules := node_modules/.package-lock.json
@@ -41,6 +41,9 @@ replace-machine: toolchain ## make MACHINE= anew with its nodes, dead or alive
 
 restore: toolchain ## put the backup of stack FROM= as it was AT= (ISO time or latest) into this stack
 	$(with_tools) $(ts) operations/restore.ts
+
+rotate: toolchain ## replace every generated password, key and certificate in stages (KEEP=authority)
+	$(with_tools) $(ts) operations/rotate.ts
 
 mysql-force: toolchain ## start the database group from NODE= after a disaster (CONFIRM=NODE)
 	$(with_tools) $(ts) operations/mysqlForce.ts

@@ -29,7 +29,7 @@ showToPolicies(plan);
 
 const source = plan.settings.machines.source === "lab" ? new Lab("lab", plan) : new Inventory(plan);
 const machines = new Machines(plan, source);
-const pki = new Pki("pki");
+const pki = new Pki("pki", plan.settings.pki);
 const passwords = new Passwords("passwords", plan.settings.passwords);
 const common = { plan, machines, registry: source.registry, pki, passwords };
 

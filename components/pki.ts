@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { earliestEnd, type CertificateEnd } from "../model/certificate";
+import type { PkiSettings } from "../model/settings";
 import type { PlannedNode } from "../model/stack";
 
 const hoursPerYear = 8766;
@@ -24,26 +25,47 @@ interface LeafSubject extends Names {
   readonly uses: readonly string[];
 }
 
+interface Authority {
+  readonly key: tls.PrivateKey;
+  readonly certificate: tls.SelfSignedCert;
+}
+
+/** Name of what has generations; the first has none in its name. */
+const generationName = (name: string, generation: number) =>
+  generation === 1 ? name : `${name}-${generation}`;
+
 /**
  * The stack's certificate authority and its certificates. They are valid for a year and renewed by
  * any `pulumi up` in the last 120 days, which rolls the nodes that use them.
+ *
+ * The authority is replaced in stages, one an update: the new one is trusted beside the old one,
+ * which still signs; the new one signs; the old one is gone. So in the middle of each roll the nodes
+ * that were rolled and those that were not accept each other's certificates.
  */
 export class Pki extends pulumi.ComponentResource {
   static readonly type = "holdfast:index:Pki";
 
-  /** The authority's certificate, PEM, for clients to trust. */
+  /** Certificates of the authorities to trust, one PEM after another, the newest first. */
   readonly caCertificate: pulumi.Output<string>;
   /** When each certificate ends that was made or told of so far, by its name. */
   private readonly ends: Record<string, pulumi.Output<string>> = {};
-  private readonly ca: { key: tls.PrivateKey; certificate: tls.SelfSignedCert };
+  /** Signs every leaf. */
+  private readonly signer: Authority;
 
   constructor(
     private readonly name: string,
+    private readonly settings: PkiSettings,
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super(Pki.type, name, {}, opts);
-    this.ca = this.authority(`${name}-ca`);
-    this.caCertificate = this.ca.certificate.certPem;
+    const { generation, previous } = settings;
+    const newest = this.authority(generation);
+    const before =
+      generation > 1 && previous !== "dropped" ? this.authority(generation - 1) : undefined;
+    this.signer = before && previous === "signs" ? before : newest;
+    this.caCertificate = before
+      ? pulumi.concat(newest.certificate.certPem, before.certificate.certPem)
+      : newest.certificate.certPem;
     this.registerOutputs({ caCertificate: this.caCertificate });
   }
 
@@ -79,7 +101,8 @@ export class Pki extends pulumi.ComponentResource {
     });
   }
 
-  private authority(name: string): { key: tls.PrivateKey; certificate: tls.SelfSignedCert } {
+  private authority(generation: number): Authority {
+    const name = generationName(`${this.name}-ca`, generation);
     const key = new tls.PrivateKey(
       `${name}-key`,
       { algorithm: "ECDSA", ecdsaCurve: "P256" },
@@ -89,7 +112,13 @@ export class Pki extends pulumi.ComponentResource {
       name,
       {
         privateKeyPem: key.privateKeyPem,
-        subject: { commonName: `holdfast ${pulumi.getStack()}`, organization: "Holdfast" },
+        subject: {
+          // Two of one name would be told apart by their keys alone, which not every client does.
+          commonName: ["holdfast", pulumi.getStack(), ...(generation > 1 ? [generation] : [])].join(
+            " ",
+          ),
+          organization: "Holdfast",
+        },
         isCaCertificate: true,
         setSubjectKeyId: true,
         validityPeriodHours: 10 * hoursPerYear,
@@ -102,7 +131,8 @@ export class Pki extends pulumi.ComponentResource {
     return { key, certificate };
   }
 
-  private leaf(name: string, subject: LeafSubject): Leaf {
+  private leaf(subjectName: string, subject: LeafSubject): Leaf {
+    const name = generationName(subjectName, this.settings.leafGeneration);
     const key = new tls.PrivateKey(
       `${name}-key`,
       { algorithm: "ECDSA", ecdsaCurve: "P256" },
@@ -122,8 +152,8 @@ export class Pki extends pulumi.ComponentResource {
       name,
       {
         certRequestPem: request.certRequestPem,
-        caPrivateKeyPem: this.ca.key.privateKeyPem,
-        caCertPem: this.ca.certificate.certPem,
+        caPrivateKeyPem: this.signer.key.privateKeyPem,
+        caCertPem: this.signer.certificate.certPem,
         validityPeriodHours: hoursPerYear,
         earlyRenewalHours: renewalHours,
         allowedUses: ["digital_signature", "key_encipherment", ...subject.uses],
@@ -138,7 +168,7 @@ export class Pki extends pulumi.ComponentResource {
   }
 }
 
-/** Where a node's certificate, its key and the authority stand in the container. */
+/** Where a node's certificate, its key and the authorities to trust stand in the container. */
 export const tlsFolder = "/etc/holdfast/tls";
 
 /** Files of a node that speaks TLS with other nodes, path -> content. */

@@ -39,7 +39,8 @@ const sections: Readonly<Record<string, string>> = {
   stack: "What the stack is for; see `docs/architecture.md`, Production.",
   machines: "Where the nodes run, and who may log in there.",
   registry: "Where the machines pull the images from.",
-  passwords: "The generated passwords, and their rotation.",
+  passwords: "The generated passwords, and their rotation; `make rotate` sets both keys.",
+  pki: "The certificate authority and the certificates; `make rotate` sets all keys.",
   slo: "The objectives, from which alerts, load test thresholds and the availability report come.",
   alerting: "Who is told of faults; see `docs/runbooks/README.md`.",
 };

@@ -33,8 +33,42 @@ const passwordsSchema = z
   })
   .readonly();
 
+/** What may become of the authority of the generation before, in the order of a replacement. */
+export const previousAuthority = ["signs", "trusted", "dropped"] as const;
+
+/** Settings under `holdfast:pki`. */
+const pkiSchema = z
+  .strictObject({
+    generation: z
+      .int()
+      .min(1)
+      .default(1)
+      .describe(
+        "Number of the stack's certificate authority; one more makes a new one, which is trusted beside the one before.",
+      ),
+    previous: z
+      .enum(previousAuthority)
+      .default("signs")
+      .describe(
+        "What the authority of the generation before still does: `signs`, so that everybody comes to trust the new one first; `trusted`, while the new one signs; `dropped`. One step in an update, in this order.",
+      ),
+    leafGeneration: z
+      .int()
+      .min(1)
+      .default(1)
+      .describe(
+        "Number of the nodes' and the edge's keys; one more makes new keys and certificates.",
+      ),
+  })
+  .refine(({ generation, previous }) => generation > 1 || previous === "signs", {
+    path: ["previous"],
+    error: "nothing, because holdfast:pki.generation is 1 and no authority was before it",
+  })
+  .readonly();
+
 export type StackSettings = z.output<typeof stackSchema>;
 export type PasswordsSettings = z.output<typeof passwordsSchema>;
+export type PkiSettings = z.output<typeof pkiSchema>;
 
 /** Settings of a stack, validated and with defaults, by top-level key. */
 export type Settings<T extends Tiers = Tiers> = {
@@ -42,6 +76,7 @@ export type Settings<T extends Tiers = Tiers> = {
   readonly machines: MachinesSettings;
   readonly registry: RegistrySettings;
   readonly passwords: PasswordsSettings;
+  readonly pki: PkiSettings;
   readonly slo: SloSettings;
   readonly alerting: AlertingSettings;
 } & { readonly [K in keyof T]: T[K] extends TierDeclaration<infer S> ? z.output<S> : never };
@@ -83,6 +118,7 @@ export function settingsSchemas(tiers: Tiers): Record<string, z.ZodType> {
     machines: machinesSchema,
     registry: registrySchema,
     passwords: passwordsSchema,
+    pki: pkiSchema,
     slo: sloSchema,
     alerting: alertingSchema,
     ...Object.fromEntries(Object.entries(tiers).map(([name, tier]) => [name, tier.settings])),

@@ -2,6 +2,7 @@
  * What a stack's state says and how it may be changed: pure functions over what
  * `pulumi stack export` prints. Reading and writing it is in pulumi.ts.
  */
+import type { InForce } from "../model/rotation";
 import type { GateSpec } from "./gate";
 import type { JobSpec } from "./job";
 import type { SshTarget } from "./ssh";
@@ -152,6 +153,32 @@ export function sourceOf(state: StackState): "lab" | "inventory" | undefined {
   return resourcesOf(state).some(({ type }) => type === "holdfast:index:Machine")
     ? "inventory"
     : undefined;
+}
+
+/** Generation in a name such as `pki-ca-2`; 1 where it has none. */
+const generationIn = (urn: string) => Number(/-(\d+)$/.exec(nameOf(urn))?.[1] ?? 1);
+
+/** What the deployed nodes trust, show and use. */
+export function inForce(state: StackState): InForce {
+  const ofType = (wanted: string) => resourcesOf(state).filter(({ type }) => type === wanted);
+  const authorities = ofType("tls:index/selfSignedCert:SelfSignedCert").filter(({ urn }) =>
+    /^pki-ca(-\d+)?$/.test(nameOf(urn)),
+  );
+  const signers = ofType("tls:index/locallySignedCert:LocallySignedCert").flatMap(({ inputs }) => {
+    const signer = authorities.find(
+      ({ outputs }) => outputs?.["certPem"] === inputs?.["caCertPem"],
+    );
+    return signer ? [generationIn(signer.urn)] : [];
+  });
+  const passwords = ofType("random:index/randomPassword:RandomPassword")
+    .filter(({ urn }) => /^passwords-.*-\d+$/.test(nameOf(urn)))
+    .map(({ urn }) => generationIn(urn));
+  const sorted = (numbers: readonly number[]) => [...new Set(numbers)].sort((a, b) => a - b);
+  return {
+    authorities: sorted(authorities.map(({ urn }) => generationIn(urn))),
+    signers: sorted(signers),
+    passwords: sorted(passwords).at(-1),
+  };
 }
 
 /** Number of deployed resources that exist outside the state. */

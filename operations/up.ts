@@ -1,4 +1,7 @@
 import { rmSync } from "node:fs";
+import path from "node:path";
+import { leaps } from "../model/rotation";
+import { checkSettings, parseSettings } from "../model/settings";
 import { runIfProgram, variable, words } from "./command";
 import { markedUpdate } from "./deployMarkers";
 import { goingDownFile } from "./gate";
@@ -18,8 +21,9 @@ import {
   type Stack,
 } from "./pulumi";
 import { deployedBefore, engineProblem } from "./reach";
+import { settingsOf } from "./settingsFile";
 import { settle } from "./settle";
-import { deployedMachines, type StackState } from "./stackState";
+import { deployedMachines, inForce, type StackState } from "./stackState";
 
 /**
  * Throws where a machine's engine is dead, before anything is changed. `except` are machines that
@@ -47,13 +51,35 @@ export async function requireEngines(
   );
 }
 
-/** Brings the stack up: settles what an interrupted update left, then `pulumi up`. */
-export async function bringUp(stack: Stack, args: readonly string[]): Promise<void> {
+/**
+ * Throws where passwords or authorities would change by more than a stage at once. Settings with a
+ * mistake are left to the program, which names them all.
+ */
+function requireStages(stack: Stack, state: StackState): void {
+  const { passwords, pki } = settingsOf(stack.configFile);
+  const written = { passwords, pki };
+  if (checkSettings({}, written).problems.length > 0 || variable("FORCE") === "1") return;
+  const found = leaps(parseSettings({}, written), inForce(state));
+  if (found.length === 0) return;
+  throw new Error(
+    [
+      ...found,
+      `nothing was changed; is this the newest ${path.basename(stack.configFile)}? make rotate changes them in stages; FORCE=1 accepts that connections fail meanwhile`,
+    ].join("\n"),
+  );
+}
+
+/**
+ * Brings the stack up: settles what an interrupted update left, then `pulumi up`. `target` is what
+ * to run again with make where it was interrupted.
+ */
+export async function bringUp(stack: Stack, args: readonly string[], target = "up"): Promise<void> {
   requireConfigFile(stack);
   await bringImages(stack);
   const state = await readState(stack);
   if (state) {
     await breakStaleLocks(stack);
+    requireStages(stack, state);
     await requireEngines(stack, await settle(stack, state));
   } else await initStack(stack);
   // Left by a removal that did not finish; guards would hold nothing back.
@@ -67,7 +93,7 @@ export async function bringUp(stack: Stack, args: readonly string[]): Promise<vo
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     throw new Error(
-      `holdfast: interrupted; what was done stays. Go on with: make up STACK=${stack.reference}`,
+      `holdfast: interrupted; what was done stays. Go on with: make ${target} STACK=${stack.reference}`,
     );
   }
 }

@@ -30,7 +30,7 @@ describe("a stack's life", () => {
   });
 
   it("converges when an update is interrupted half-way and started again", async () => {
-    const first = stack.interruptibleUp();
+    const first = stack.interruptible("up");
     await sleep(12_000);
     process.kill(-(first.pid ?? 0), "SIGINT");
     const interrupted = await first;

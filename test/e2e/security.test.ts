@@ -6,6 +6,7 @@ import { Figures } from "../support/figures";
 import { hostileClients } from "./security/hostileClients";
 import { intruders } from "./security/intruders";
 import { portScan } from "./security/portScan";
+import { rotation } from "./security/rotation";
 import { secrets } from "./security/secrets";
 import { tlsListeners } from "./security/tlsListeners";
 import { secured, tlsStages } from "./security/tlsStages";
@@ -34,4 +35,6 @@ describe("a live stack that is attacked", () => {
   intruders(data);
   portScan(data);
   hostileClients(data, lab, propertyPaths);
+  // Last: what it writes into the stack file, no other test knows.
+  rotation(data, propertyPaths);
 });

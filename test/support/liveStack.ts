@@ -153,9 +153,10 @@ export class LiveStack {
     };
   }
 
-  /** `make up` as a process of its own group, for tests that interrupt it. */
-  interruptibleUp() {
-    return execa("make", ["-s", "up", `STACK=${this.name}`], {
+  /** One of the project's make targets as a process group of its own, for tests that interrupt it. */
+  interruptible(target: string, variables: Readonly<Record<string, string>> = {}) {
+    const given = Object.entries(variables).map(([key, value]) => `${key}=${value}`);
+    return execa("make", ["-s", target, `STACK=${this.name}`, ...given], {
       cwd: projectRoot,
       reject: false,
       all: true,
@@ -216,6 +217,11 @@ export class LiveStack {
     const secrets = shown === "encrypted" ? [] : ["--show-secrets"];
     const { stdout } = await this.pulumi(["stack", "export", "--stack", this.name, ...secrets]);
     return stdout;
+  }
+
+  /** The text of the stack's settings file, which some programs write, too. */
+  settingsText(): string {
+    return readFileSync(this.configFile, "utf8");
   }
 
   /** What the engine wrote about the last update or preview. */

@@ -227,6 +227,21 @@ describe("a wrong value", () => {
       { appPool: { user: "www-data" } },
       'holdfast:appPool.user: "www-data" | a numeric user, `uid` or `uid:gid`',
     ],
+    [
+      "a generation before the first",
+      { pki: { generation: 0 } },
+      "holdfast:pki.generation: 0 | a whole number, at least 1",
+    ],
+    [
+      "an unknown stage of the authority before",
+      { pki: { generation: 2, previous: "gone" } },
+      'holdfast:pki.previous: "gone" | one of "signs", "trusted", "dropped"',
+    ],
+    [
+      "a stage of the authority before the first",
+      { pki: { previous: "dropped" } },
+      'holdfast:pki.previous: "dropped" | nothing, because holdfast:pki.generation is 1 and no authority was before it',
+    ],
   ])("%s", (_, raw, message) => {
     expect(lines(raw)).toEqual([message]);
   });
