@@ -20,7 +20,10 @@ describe("what a port scan may find", () => {
   });
 
   it("is open on the virtual address of the endpoint alone, and refused on others of its machine", () => {
-    expect(declared(plan, web, internal)).toEqual({ open: [8080, 8443], passed: [80, 443, 8080, 8443] });
+    expect(declared(plan, web, internal)).toEqual({
+      open: [8080, 8443],
+      passed: [80, 443, 8080, 8443],
+    });
     expect(declared(plan, web, edge)).toEqual({ open: [80, 443], passed: [80, 443, 8080, 8443] });
     expect(declared(plan, web, lb)).toEqual({ open: [], passed: [80, 443, 8080, 8443] });
   });
