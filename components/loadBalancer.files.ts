@@ -1,6 +1,7 @@
 import { renderTemplate } from "../model/rendering";
 import type { Backend, PlannedNode, StackPlan } from "../model/stack";
 import type {
+  AcmeView,
   HaproxyService,
   HaproxyView,
   KeepalivedView,
@@ -8,9 +9,25 @@ import type {
   SecondChanceView,
 } from "../model/views";
 import type { tiers } from "../tiers";
+import type { LoadBalancerSettings } from "./loadBalancer.tier";
+import { tlsFolder } from "./pki";
 
 /** Seconds between the hand-over of the addresses and HAProxy's soft stop. */
 export const closeSeconds = 2;
+
+/** The edge's certificate, where it is a file of the node; with ACME until there is another. */
+export const edgeCertificateFile = "/etc/holdfast/tls/edge.pem";
+
+/** What ACME adds to a node. */
+export const acmeFiles = {
+  accountKey: "/etc/holdfast/acme/account.key",
+  answer: "/etc/holdfast/acme/answer",
+  directoryAuthority: "/etc/holdfast/acme/directory-authority.pem",
+  /** What HAProxy shows. */
+  shown: "/run/holdfast/edge.pem",
+  /** Of the volume. */
+  kept: "/var/lib/acme",
+} as const;
 
 /** Seconds that a database session may be idle on a load balancer. */
 const sessionTimeoutSeconds = 3600;
@@ -23,7 +40,9 @@ export function loadBalancerFiles(
   const settings = plan.settings.loadBalancer;
   const { address, interface: device } = node.machine;
   const nodes = plan.tiers.loadBalancer.nodes;
-  const peer = nodes.find(({ key }) => key !== node.key)?.machine.address ?? null;
+  const other = nodes.find(({ key }) => key !== node.key);
+  const peer = other?.machine.address ?? null;
+  const byAcme = settings.certificate === "acme";
   const virtualAddresses = plan.vips ? [plan.vips.edge, plan.vips.internal] : [];
   const haproxy: HaproxyView = {
     node: node.key,
@@ -42,6 +61,8 @@ export function loadBalancerFiles(
     sessionTimeoutSeconds,
     hardStopSeconds: settings.drainSeconds,
     hstsSeconds: settings.hstsSeconds,
+    certificateFile: byAcme ? acmeFiles.shown : edgeCertificateFile,
+    acmeAnswerFile: byAcme ? acmeFiles.answer : null,
     services: plan.backends.map((backend) => serviceOf(backend, settings.redirectToHttps)),
   };
   const keepalived: KeepalivedView = {
@@ -71,6 +92,7 @@ export function loadBalancerFiles(
     virtualAddresses,
     closeSeconds,
     hardStopSeconds: settings.drainSeconds,
+    acme: byAcme ? acmeView(settings, other) : null,
   };
   return {
     "/etc/holdfast/haproxy.cfg": renderTemplate("haproxy/haproxy.cfg.hbs", haproxy),
@@ -80,6 +102,34 @@ export function loadBalancerFiles(
       secondChance,
     ),
     "/etc/holdfast/supervisor.json": `${JSON.stringify(supervisor, null, 2)}\n`,
+  };
+}
+
+function acmeView(
+  { acme, hostnames, certificatePort }: LoadBalancerSettings,
+  other: PlannedNode | undefined,
+): AcmeView {
+  return {
+    directory: acme.directory,
+    email: acme.email ?? "",
+    hostnames,
+    renewBeforeDays: acme.renewBeforeDays,
+    certificatePort,
+    peer: other ? { node: other.key, address: other.machine.address } : null,
+    files: {
+      shown: acmeFiles.shown,
+      placeholder: edgeCertificateFile,
+      accountKey: acmeFiles.accountKey,
+      directoryAuthority:
+        acme.directoryAuthority === undefined ? null : acmeFiles.directoryAuthority,
+      kept: acmeFiles.kept,
+      work: "/run/holdfast/acme-order",
+      tls: {
+        certificate: `${tlsFolder}/node.pem`,
+        key: `${tlsFolder}/node.key`,
+        authority: `${tlsFolder}/ca.pem`,
+      },
+    },
   };
 }
 

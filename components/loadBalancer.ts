@@ -1,9 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
-import { closeSeconds, loadBalancerFiles } from "./loadBalancer.files";
+import {
+  acmeFiles,
+  closeSeconds,
+  edgeCertificateFile,
+  loadBalancerFiles,
+} from "./loadBalancer.files";
+import { AcmeAccount } from "./acmeAccount";
 import type { Machines } from "./machines";
 import type { Node, Workload } from "./node";
+import { tlsFiles, type Pki } from "./pki";
 import { RoleImage, type Registry } from "./roleImage";
 import { gatesOf, rollOut } from "./roll";
 
@@ -14,6 +21,7 @@ export interface LoadBalancerArgs {
   readonly registry: Registry;
   /** Certificate and private key of the edge in one PEM, secret. */
   readonly certificate: pulumi.Input<string>;
+  readonly pki: Pki;
 }
 
 /** The pair in front of everything: HAProxy and keepalived, virtual addresses that outlive a node. */
@@ -28,10 +36,17 @@ export class LoadBalancer extends pulumi.ComponentResource {
     const tier = args.plan.tiers.loadBalancer;
     const image =
       tier.nodes.length > 0 ? this.roleImage(`${name}-image`, args.registry) : undefined;
+    const account =
+      tier.nodes.length > 0 && args.plan.settings.loadBalancer.certificate === "acme"
+        ? new AcmeAccount(`${name}-acme`, { parent: this })
+        : undefined;
     this.nodes = rollOut(this, {
       ...args,
       tier,
-      workload: (node) => workload(node, args, image?.reference ?? ""),
+      workload: (node) => ({
+        ...workload(node, args, image?.reference ?? ""),
+        ...(account && withAcme(node, args, account)),
+      }),
       after: [],
     });
     this.gates = gatesOf(this.nodes);
@@ -52,14 +67,41 @@ export class LoadBalancer extends pulumi.ComponentResource {
   }
 }
 
+/** What a node has beside, or instead, where ACME brings the edge's certificate. */
+function withAcme(
+  node: PlannedNode,
+  args: LoadBalancerArgs,
+  account: AcmeAccount,
+): Pick<Workload, "files" | "volumes"> {
+  const { directoryAuthority } = args.plan.settings.loadBalancer.acme;
+  const leaf = args.pki.node(node, { names: [], addresses: [] });
+  return {
+    files: {
+      ...filesOf(node, args),
+      ...tlsFiles(args.pki, leaf),
+      [acmeFiles.accountKey]: account.key,
+      [acmeFiles.answer]: account.answer,
+      ...(directoryAuthority !== undefined && {
+        [acmeFiles.directoryAuthority]: directoryAuthority,
+      }),
+    },
+    volumes: { [`holdfast-${node.key}`]: acmeFiles.kept },
+  };
+}
+
+function filesOf(node: PlannedNode, { plan, certificate }: LoadBalancerArgs) {
+  return { ...loadBalancerFiles(plan, node), [edgeCertificateFile]: certificate };
+}
+
 function workload(
   node: PlannedNode,
-  { plan, certificate }: LoadBalancerArgs,
+  args: LoadBalancerArgs,
   image: pulumi.Input<string>,
 ): Workload {
+  const { drainSeconds } = args.plan.settings.loadBalancer;
   return {
     image,
-    files: { ...loadBalancerFiles(plan, node), "/etc/holdfast/tls/edge.pem": certificate },
+    files: filesOf(node, args),
     capabilities: [
       "KILL",
       "NET_ADMIN",
@@ -72,6 +114,6 @@ function workload(
     // It sets network parameters of its machine, which a container sees read-only.
     hostFolders: { "/proc/sys/net": "/machine/proc/sys/net" },
     memoryMegabytes: 1024,
-    stopTimeoutSeconds: closeSeconds + plan.settings.loadBalancer.drainSeconds + 5,
+    stopTimeoutSeconds: closeSeconds + drainSeconds + 5,
   };
 }

@@ -170,6 +170,8 @@ describe("rendered configurations", () => {
       keepAliveSeconds: 25,
       sessionTimeoutSeconds: 3600,
       hardStopSeconds: 30,
+      certificateFile: "/etc/holdfast/tls/edge.pem",
+      acmeAnswerFile: null,
       services: [
         {
           name: "mysql-primary",
