@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { get, type Server } from "node:https";
+import type { Server } from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { connect } from "node:tls";
@@ -17,7 +17,7 @@ import type { LoadBalancerSupervisorView } from "../../model/views";
 import { tiers } from "../../tiers";
 import { findOnPath } from "../../toolchain/commands";
 import { eventually } from "../support/measure";
-import { namesArguments, pebbleConfig, pebbleEnvironment } from "../support/pebble";
+import { namesArguments, pageOf, pebbleConfig, pebbleEnvironment } from "../support/pebble";
 import { Authority } from "./support/certificates";
 
 /*
@@ -184,19 +184,8 @@ function ask(url: string): Promise<{ status: number; body: string }> {
   });
 }
 
-function pebbleRoot(): Promise<X509Certificate> {
-  return new Promise((resolve, reject) => {
-    get(
-      `https://${pebble.management}/roots/0`,
-      { ca: authority.certificate, agent: false },
-      (answer) => {
-        let text = "";
-        answer.on("data", (part: Buffer) => (text += part.toString()));
-        answer.on("end", () => resolve(new X509Certificate(text)));
-      },
-    ).on("error", reject);
-  });
-}
+const pebbleRoot = async () =>
+  new X509Certificate(await pageOf(`https://${pebble.management}/roots/0`, authority.certificate));
 
 const skipped = missing.length > 0 ? ` (skipped: ${missing.join(", ")} not on PATH)` : "";
 
@@ -280,16 +269,16 @@ describe.skipIf(missing.length > 0)(`a pair with a real ACME server${skipped}`, 
     world.ahead = 0.7 * validSeconds * 1000;
     const failures: string[] = [];
     let requests = 0;
-    let over = false;
+    const until = new AbortController();
     const clients = (async () => {
-      while (!over) {
+      while (!until.signal.aborted) {
         requests += 1;
         await b.shown().catch((error: unknown) => failures.push(String(error)));
         await ask(`${prefix}abc`).catch((error: unknown) => failures.push(String(error)));
       }
     })();
     await b.keeper.tick();
-    over = true;
+    until.abort();
     await clients;
     expect((await b.shown()).serialNumber).not.toBe(before);
     expect(failures).toEqual([]);

@@ -100,6 +100,13 @@ describe("a kept certificate", () => {
     expect(standingOf({ directory, pem: "hello" }, wanted, now())).toBeUndefined();
   });
 
+  it("is one already where its authority's clock is ahead by minutes, not by hours", () => {
+    const bundle = bundleOf(authority.issue());
+    const before = (ms: number) => standingOf(bundle, wanted, new Date(Date.now() - ms));
+    expect(before(4 * minute)?.fits).toBe(true);
+    expect(before(60 * minute)).toBeUndefined();
+  });
+
   it("is read from its text, or nothing is", () => {
     const bundle = { directory, pem: "x" };
     expect(parseBundle(JSON.stringify(bundle))).toEqual(bundle);
@@ -398,7 +405,11 @@ describe("the pair", () => {
 
   async function asked(
     name: string,
-    { issuer = authority, trusts = authority, text = "kept" as string | null } = {},
+    {
+      issuer = authority,
+      trusts = authority,
+      text = "kept",
+    }: { issuer?: Authority; trusts?: Authority; text?: string | null } = {},
   ) {
     const holder = viewOf("lb-a", { node: "lb-b", address: "127.0.0.1" });
     identify(holder, "lb-a");

@@ -33,17 +33,32 @@ function partsOf(pem: string): CertificateFiles {
   return { chain: pem.replace(keyBlock, ""), privateKey };
 }
 
+/** Clocks differ: a certificate that is valid from a moment later on counts as valid. */
+const clocksDifferByMs = 300_000;
+
+function firstOf(chain: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(chain);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The bundle with what is known of it; undefined where clients could not use it now. */
 export function standingOf(bundle: Bundle, wanted: Wanted, now: Date): Standing | undefined {
   const parts = partsOf(bundle.pem);
-  if (certificateProblems(parts, [], now).length > 0) return undefined;
-  const certificate = new X509Certificate(parts.chain);
+  const certificate = firstOf(parts.chain);
+  if (!certificate) return undefined;
+  const from = Date.parse(certificate.validFrom);
+  const early = from - now.getTime();
+  const at = early > 0 && early <= clocksDifferByMs ? new Date(from) : now;
+  if (certificateProblems(parts, [], at).length > 0) return undefined;
   return {
     bundle,
     fits:
       bundle.directory === wanted.directory &&
-      certificateProblems(parts, wanted.hostnames, now).length === 0,
-    from: Date.parse(certificate.validFrom),
+      certificateProblems(parts, wanted.hostnames, at).length === 0,
+    from,
     end: endOfChain(parts.chain).getTime(),
     serial: certificate.serialNumber,
   };

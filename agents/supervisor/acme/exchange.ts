@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createServer, get, type Server } from "node:https";
-import type { TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import type { AcmeView } from "../../../model/views";
 
 const path = "/certificate";
@@ -30,8 +30,10 @@ export function serveCertificate(
   const server = createServer(
     { ...identity(view), requestCert: true, rejectUnauthorized: true },
     (request, response) => {
-      const { subject } = (request.socket as TLSSocket).getPeerCertificate();
-      if (view.peer === null || subject.CN !== view.peer.node) {
+      const { socket } = request;
+      const caller =
+        socket instanceof TLSSocket ? socket.getPeerCertificate().subject.CN : undefined;
+      if (view.peer === null || caller !== view.peer.node) {
         response.writeHead(403).end();
         return;
       }
