@@ -276,10 +276,10 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
   function keepCertificate({ acme }: LoadBalancerSupervisorView): void {
     if (!keeper || !acme) return;
     if (acme.peer) {
-      serveCertificate(config.address, acme, keeper.text, (error) => {
-        log("the peer cannot ask for the certificate", { error: error.message });
-        process.exit(1);
-      });
+      // It serves clients without; the peer can order one of its own.
+      serveCertificate(config.address, acme, keeper.text, (error) =>
+        log("the peer cannot ask for the certificate", { error: error.message }),
+      );
     }
     setInterval(() => void keeper.tick(), certificateIntervalMs);
     void keeper.tick();
@@ -298,10 +298,10 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
     },
     keeper
       ? {
-          "/renew": () => {
-            keeper.requestOrder();
-            return line(202, "a certificate is ordered by the node that holds the addresses");
-          },
+          "/renew": () =>
+            keeper.requestOrder()
+              ? line(202, "a certificate is being ordered; the log tells what comes of it")
+              : line(409, "this node does not hold the virtual addresses; ask the other one"),
         }
       : {},
   );

@@ -117,11 +117,14 @@ export class LabPebble {
     ]);
     await this.remove();
     await execa("docker", [
-      ...["run", "--detach", "--name", this.container],
+      ...["create", "--name", this.container],
       ...["--network", this.network, "--ip", this.address, ...environment],
-      ...["--volume", `${programs}:/programs:ro`, "--volume", `${this.folder}:/config:ro`],
       ...["debian:trixie-slim", "sh", "/config/start.sh"],
     ]);
+    // Copied: the engine need not see this computer's files.
+    await execa("docker", ["cp", `${programs}/.`, `${this.container}:/programs`]);
+    await execa("docker", ["cp", `${this.folder}/.`, `${this.container}:/config`]);
+    await execa("docker", ["start", this.container]);
     await eventually("Pebble answers", 30, () =>
       this.root().then(
         () => true,

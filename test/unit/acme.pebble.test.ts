@@ -296,7 +296,7 @@ describe.skipIf(missing.length > 0)(`a pair with a real ACME server${skipped}`, 
 
   it("tells why where the proof fails, and leaves no key behind", async () => {
     await Promise.all([a.stop(), b.stop()]);
-    b = new Balancer("lb-b", { ...world, holder: "lb-b" });
+    b = new Balancer("lb-b", world);
     // Nobody answers at the address any more: HAProxy is gone.
     await b.stop();
     b.keeper.requestOrder();

@@ -294,7 +294,13 @@ describe("the keeper of the edge's certificate", () => {
     const keeper = keeperOf();
     keeper.prepare();
     await keeper.tick();
+    expect(keeper.requestOrder()).toBe(false);
+    await keeper.tick();
     expect(orders).toBe(0);
+    holds = true;
+    expect(keeper.requestOrder()).toBe(true);
+    await keeper.tick();
+    expect(orders).toBe(1);
   });
 
   it("takes the peer's before it orders one, and never an older one", async () => {

@@ -57,9 +57,10 @@ export class CertificateKeeper {
   /** The kept certificate as the peer gets it. Secret. */
   readonly text = (): string | undefined => this.kept && JSON.stringify(this.kept.bundle);
 
-  /** One is ordered at the next opportunity, whether it is due or not. */
-  requestOrder(): void {
-    this.asked = true;
+  /** Has one ordered, due or not; false where another node holds the address and must be asked. */
+  requestOrder(): boolean {
+    this.asked = this.with_.holdsAddress();
+    return this.asked;
   }
 
   /** Looks what is to be done, and does it; once at a time. */
