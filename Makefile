@@ -5,7 +5,7 @@ export STACK MACHINE NODE SCENARIO ARGS COMMAND REBOOT CONFIRM FORCE ONLY FROM A
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up preview test test-unit test-data test-monitoring test-alerts test-security lint bench chaos down doctor env load \
+.PHONY: help up preview test test-unit test-data test-monitoring test-alerts test-security test-acme lint bench chaos down doctor env load \
   maintain repair replace-machine restore rotate mysql-force availability spof clean toolchain
 
 ts := node --import tsx
@@ -71,6 +71,9 @@ test-alerts: toolchain ## cause every alert's fault on a live stack of its own (
 
 test-security: toolchain ## check on a live stack of its own that nobody gets in who should not
 	$(with_tools) $(ts) test/summary.ts security
+
+test-acme: toolchain ## check on a live stack of its own that certificates come and are renewed by ACME
+	$(with_tools) $(ts) test/summary.ts acme
 
 lint: $(modules) ## types, eslint, format, shell scripts, Go
 	@exec $(ts) test/lint.ts

@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Suites with a live stack of their own and a command of their own: `make test-data`. */
-const suites = ["alerts", "data", "monitoring", "security"];
+const suites = ["acme", "alerts", "data", "monitoring", "security"];
 const fileOf = (suite: string) => `test/e2e/${suite}.test.ts`;
 
 /** Tests on live stacks: files and tests take turns. */

@@ -15,15 +15,20 @@ export interface EdgeIdentity {
 
 type Plan = StackPlan<typeof tiers>;
 
+/** A certificate of the stack's own authority. */
+function ownCertificate({ vips, settings }: Plan, pki: Pki): pulumi.Output<string> {
+  const { hostnames } = settings.loadBalancer;
+  const leaf = pki.edge({ names: hostnames, addresses: vips ? [vips.edge] : [] });
+  return pulumi.concat(leaf.certificatePem, leaf.privateKeyPem);
+}
+
 /** Where the edge's certificate may come from; each gives certificates and private key as one PEM. */
 const sources: Readonly<
   Record<LoadBalancerSettings["certificate"], (plan: Plan, pki: Pki) => pulumi.Input<string>>
 > = {
-  stack: ({ vips, settings }, pki) => {
-    const { hostnames } = settings.loadBalancer;
-    const leaf = pki.edge({ names: hostnames, addresses: vips ? [vips.edge] : [] });
-    return pulumi.concat(leaf.certificatePem, leaf.privateKeyPem);
-  },
+  stack: ownCertificate,
+  // Until the first one is issued.
+  acme: ownCertificate,
   files: ({ settings }, pki) => {
     const { certificateChain = "", certificateKey = "" } = settings.loadBalancer.secrets;
     const what = "holdfast:loadBalancer.secrets.certificateChain";
@@ -35,19 +40,28 @@ const sources: Readonly<
   },
 };
 
-/** Certificates and private key of the edge in one PEM, secret, as HAProxy reads them. */
+/**
+ * Certificates and private key of the edge in one PEM, secret, as HAProxy reads them; with ACME what
+ * it shows until the first one is issued.
+ */
 export function edgeCertificate(plan: Plan, pki: Pki): pulumi.Output<string> {
   return pulumi.secret(sources[plan.settings.loadBalancer.certificate](plan, pki));
 }
 
 /**
  * By what probes of the edge's address verify its certificate. One from elsewhere is valid for names
- * alone. Its authority is the one at the end of its chain; a chain that ends before it must lead to
- * one whom every system trusts, as for any client.
+ * alone. Its authority is the one at the end of its chain, or told in the settings; otherwise it must
+ * be one whom every system trusts, as for any client.
  */
 export function edgeIdentity({ settings }: Plan, pki: Pki): EdgeIdentity {
-  const { certificate, hostnames, secrets } = settings.loadBalancer;
-  return certificate === "stack"
-    ? { authority: pki.caCertificate, name: undefined }
-    : { authority: rootOfChain(secrets.certificateChain ?? ""), name: hostnames[0] };
+  const { certificate, hostnames, secrets, acme } = settings.loadBalancer;
+  const [name] = hostnames;
+  switch (certificate) {
+    case "stack":
+      return { authority: pki.caCertificate, name: undefined };
+    case "files":
+      return { authority: rootOfChain(secrets.certificateChain ?? ""), name };
+    case "acme":
+      return { authority: acme.issuingAuthority, name };
+  }
 }

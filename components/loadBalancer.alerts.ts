@@ -1,8 +1,32 @@
 import { byNode, silentOr } from "../model/alertExpressions";
 import type { Alert } from "../model/alerts";
+import type { LoadBalancerSettings } from "./loadBalancer.tier";
 
-/** Alerts of the pair of load balancers; a single one has no standby to lose. */
-export function loadBalancerAlerts({ count }: { readonly count: number }): readonly Alert[] {
+type AlertSettings = Pick<LoadBalancerSettings, "count" | "certificate">;
+
+/** Alerts of the load balancers. */
+export function loadBalancerAlerts(settings: AlertSettings): readonly Alert[] {
+  return [...pairAlerts(settings), ...certificateAlerts(settings)];
+}
+
+/** Where nobody but the stack's own authority vouches for the edge, browsers turn users away. */
+function certificateAlerts({ certificate }: AlertSettings): readonly Alert[] {
+  if (certificate !== "acme") return [];
+  return [
+    {
+      name: "EdgeCertificateMissing",
+      scope: "tier",
+      severity: "page",
+      holdSeconds: 60,
+      summary: "The edge shows a certificate that clients do not trust: none has been issued",
+      expr: () =>
+        'max by (tier) ((holdfast_acme_certificate == 0) and on (node) (holdfast_lb_vrrp_state{state="master"} == 1)) == 0',
+    },
+  ];
+}
+
+/** A single one has no standby to lose. */
+function pairAlerts({ count }: AlertSettings): readonly Alert[] {
   if (count < 2) return [];
   return [
     {

@@ -2,6 +2,7 @@ import { renderTemplate } from "../model/rendering";
 import type { Backend, PlannedNode, StackPlan } from "../model/stack";
 import { plainBackend } from "../model/tls";
 import type {
+  AcmeView,
   HaproxyPool,
   HaproxyServer,
   HaproxyService,
@@ -11,6 +12,7 @@ import type {
   SecondChanceView,
 } from "../model/views";
 import type { tiers } from "../tiers";
+import type { LoadBalancerSettings } from "./loadBalancer.tier";
 import { tlsFolder } from "./pki";
 
 /** Seconds between the hand-over of the addresses and HAProxy's soft stop. */
@@ -18,10 +20,22 @@ export const closeSeconds = 2;
 
 /**
  * Certificates with which the load balancers end TLS: certificate and key in one file, as HAProxy
- * reads them. Clients at the edge meet the one, tiers at endpoints the other.
+ * reads them. Clients at the edge meet the one, with ACME until there is another; tiers at endpoints
+ * meet the other.
  */
 export const edgePem = `${tlsFolder}/edge.pem`;
 export const endpointsPem = `${tlsFolder}/endpoints.pem`;
+
+/** What ACME adds to a node. */
+export const acmeFiles = {
+  accountKey: "/etc/holdfast/acme/account.key",
+  answer: "/etc/holdfast/acme/answer",
+  directoryAuthority: "/etc/holdfast/acme/directory-authority.pem",
+  /** What HAProxy shows. */
+  shown: "/run/holdfast/edge.pem",
+  /** Of the volume. */
+  kept: "/var/lib/acme",
+} as const;
 
 /** Seconds that a database session may be idle on a load balancer. */
 const sessionTimeoutSeconds = 3600;
@@ -34,7 +48,9 @@ export function loadBalancerFiles(
   const settings = plan.settings.loadBalancer;
   const { address, interface: device } = node.machine;
   const nodes = plan.tiers.loadBalancer.nodes;
-  const peer = nodes.find(({ key }) => key !== node.key)?.machine.address ?? null;
+  const other = nodes.find(({ key }) => key !== node.key);
+  const peer = other?.machine.address ?? null;
+  const byAcme = settings.certificate === "acme";
   const virtualAddresses = plan.vips ? [plan.vips.edge, plan.vips.internal] : [];
   const haproxy: HaproxyView = {
     node: node.key,
@@ -53,7 +69,8 @@ export function loadBalancerFiles(
     sessionTimeoutSeconds,
     hardStopSeconds: settings.drainSeconds,
     hstsSeconds: settings.hstsSeconds,
-    services: plan.backends.map((backend) => serviceOf(backend, settings.redirectToHttps)),
+    acmeAnswerFile: byAcme ? acmeFiles.answer : null,
+    services: plan.backends.map((backend) => serviceOf(backend, settings)),
   };
   const keepalived: KeepalivedView = {
     node: node.key,
@@ -82,6 +99,7 @@ export function loadBalancerFiles(
     virtualAddresses,
     closeSeconds,
     hardStopSeconds: settings.drainSeconds,
+    acme: byAcme ? acmeView(settings, other) : null,
   };
   return {
     "/etc/holdfast/haproxy.cfg": renderTemplate("haproxy/haproxy.cfg.hbs", haproxy),
@@ -94,11 +112,42 @@ export function loadBalancerFiles(
   };
 }
 
-function serviceOf(backend: Backend, redirectToHttps: boolean): HaproxyService {
+function acmeView(
+  { acme, hostnames, certificatePort }: LoadBalancerSettings,
+  other: PlannedNode | undefined,
+): AcmeView {
+  return {
+    directory: acme.directory,
+    email: acme.email ?? "",
+    hostnames,
+    renewBeforeDays: acme.renewBeforeDays,
+    certificatePort,
+    peer: other ? { node: other.key, address: other.machine.address } : null,
+    files: {
+      shown: acmeFiles.shown,
+      placeholder: edgePem,
+      accountKey: acmeFiles.accountKey,
+      directoryAuthority:
+        acme.directoryAuthority === undefined ? null : acmeFiles.directoryAuthority,
+      kept: acmeFiles.kept,
+      work: "/run/holdfast/acme-order",
+      tls: {
+        certificate: `${tlsFolder}/node.pem`,
+        key: `${tlsFolder}/node.key`,
+        authority: `${tlsFolder}/ca.pem`,
+      },
+    },
+  };
+}
+
+function serviceOf(
+  backend: Backend,
+  { redirectToHttps, certificate: source }: LoadBalancerSettings,
+): HaproxyService {
   const secure = backend.ports.find(({ tls }) => tls)?.port;
   const edge = backend.vip === "edge";
   const certificate = edge
-    ? { certificate: edgePem, protocols: "h2,http/1.1" }
+    ? { certificate: source === "acme" ? acmeFiles.shown : edgePem, protocols: "h2,http/1.1" }
     : { certificate: endpointsPem, protocols: "http/1.1" };
   return {
     name: backend.endpoint,

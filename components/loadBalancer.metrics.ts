@@ -57,6 +57,36 @@ export const loadBalancerMetrics: readonly FollowedMetric[] = [
     why: "Whether old connections can be handed to it.",
   },
   {
+    job: "lb-supervisor",
+    name: "holdfast_acme_certificate",
+    what: "With ACME: 1 while the node shows what the authority issued, for all names.",
+    why: "Whether clients trust the edge.",
+  },
+  {
+    job: "lb-supervisor",
+    name: "holdfast_acme_last_success_timestamp_seconds",
+    what: "When the node last got a certificate.",
+    why: "Whether renewal works; the node that holds the addresses orders.",
+  },
+  {
+    job: "lb-supervisor",
+    name: "holdfast_acme_last_failure_timestamp_seconds",
+    what: "When the node last failed to get one.",
+    why: "Later than the success there is something to repair; the node's log says what.",
+  },
+  {
+    job: "lb-supervisor",
+    name: "holdfast_edge_certificate_expiry_timestamp_seconds",
+    what: "With ACME: when the certificate ends that the node shows, or would.",
+    why: "The standby's is seen by no probe.",
+  },
+  {
+    job: "lb-supervisor",
+    name: "holdfast_edge_certificate_warning_seconds",
+    what: "With ACME: seconds before its end from which the renewal is late.",
+    why: "A certificate may live less than the month that others are warned in.",
+  },
+  {
     job: "lb-status",
     name: "haproxy_frontend_bytes_out_total",
     what: "Bytes sent to clients, by frontend.",

@@ -1,9 +1,50 @@
 import { z } from "zod";
-import { certificateProblems, type CertificateFiles } from "../model/certificate";
+import { certificateProblems, isCertificates, type CertificateFiles } from "../model/certificate";
+import type { Problem } from "../model/settings";
+import type { StackPlan } from "../model/stack";
 import { placement, port, type Listener, type TierDeclaration } from "../model/tier";
 import { loadBalancerAlerts } from "./loadBalancer.alerts";
 import { loadBalancerDashboard } from "./loadBalancer.dashboard";
 import { loadBalancerMetrics } from "./loadBalancer.metrics";
+
+/** Certificates that a private ACME server needs to be believed, and what is said of others. */
+const authorities = () =>
+  z.string().refine(isCertificates, { error: "certificates in PEM, no private key" }).optional();
+
+const acme = z
+  .strictObject({
+    directory: z
+      .string()
+      .regex(/^https:\/\/[^\s/?#]+(\/\S*)?$/, {
+        error: "an address such as https://acme-v02.api.letsencrypt.org/directory",
+      })
+      .default("https://acme-v02.api.letsencrypt.org/directory")
+      .describe("Directory of the ACME server, its address with https. Default: Let's Encrypt's."),
+    email: z
+      .string()
+      .regex(/^[^\s@/]+@[^\s@/]+$/, { error: "an address of mail such as ops@example.com" })
+      .optional()
+      .describe("Whom the authority may write to. Needed."),
+    termsAgreed: z
+      .boolean()
+      .default(false)
+      .describe("True: you agree to the authority's terms of service. Needed."),
+    renewBeforeDays: z
+      .int()
+      .min(1)
+      .max(90)
+      .default(30)
+      .describe(
+        "Days before its end from which a certificate is renewed; never before two thirds of its life are over.",
+      ),
+    directoryAuthority: authorities().describe(
+      "Certificate in PEM by which the ACME server itself is verified, where it is a private one.",
+    ),
+    issuingAuthority: authorities().describe(
+      "Certificate in PEM of the authority that issues, where not every system trusts it: by it the monitors verify.",
+    ),
+  })
+  .readonly();
 
 const settings = z
   .strictObject({
@@ -19,6 +60,10 @@ const settings = z
     statusPort: port("Port of statistics and metrics, for the operator and monitoring.", 8404),
     heartbeatPort: port("UDP port on which the pair tells each other that it is alive.", 8405),
     supervisorPort: port("Port of the supervisor: the node's state and its own metrics.", 8406),
+    certificatePort: port(
+      "Port on which a load balancer gives its peer the edge's certificate, where `certificate` is `acme`.",
+      8407,
+    ),
     virtualRouterId: z
       .int()
       .min(1)
@@ -73,11 +118,14 @@ const settings = z
       .default([])
       .describe("Names under which clients reach the stack; its certificate is valid for them."),
     certificate: z
-      .enum(["stack", "files"])
+      .enum(["stack", "files", "acme"])
       .default("stack")
       .describe(
-        "Where the edge's certificate comes from. `stack`: the stack's own authority, which clients must be told to trust. `files`: yours, in `secrets`.",
+        "Where the edge's certificate comes from. `stack`: the stack's own authority, which clients must be told to trust. `files`: yours, in `secrets`. `acme`: from an authority that speaks ACME, such as Let's Encrypt, renewed by the load balancers themselves; it must reach the edge at `hostnames` on port 80.",
       ),
+    acme: acme
+      .prefault({})
+      .describe("Where certificates come from and on whose behalf, where `certificate` is `acme`."),
     secrets: z
       .strictObject({
         certificateChain: z
@@ -146,8 +194,9 @@ const settings = z
 export type LoadBalancerSettings = z.output<typeof settings>;
 
 interface CertificateSettings {
-  readonly certificate: "stack" | "files";
+  readonly certificate: "stack" | "files" | "acme";
   readonly hostnames: readonly string[];
+  readonly acme: z.output<typeof acme>;
   readonly secrets: {
     readonly certificateChain?: string | undefined;
     readonly certificateKey?: string | undefined;
@@ -161,12 +210,14 @@ const secretOf = {
 } as const satisfies Record<keyof CertificateFiles, string>;
 
 /** What is wrong with the settings of the edge's certificate, each with its key. */
-function wrongCertificate({ certificate, hostnames, secrets }: CertificateSettings, now: Date) {
+function wrongCertificate(values: CertificateSettings, now: Date) {
+  const { certificate, hostnames, secrets } = values;
   const { certificateChain: chain, certificateKey: privateKey } = secrets;
   const at = (file: keyof CertificateFiles) => ["secrets", secretOf[file]];
-  if (certificate === "stack") {
-    const allowed = "nothing, because holdfast:loadBalancer.certificate is stack";
+  if (certificate !== "files") {
+    const allowed = `nothing, because holdfast:loadBalancer.certificate is ${certificate}`;
     return [
+      ...(certificate === "acme" ? wrongAcme(values) : []),
       ...(chain === undefined ? [] : [{ key: at("chain"), allowed }]),
       ...(privateKey === undefined ? [] : [{ key: at("privateKey"), allowed }]),
     ];
@@ -190,6 +241,52 @@ function wrongCertificate({ certificate, hostnames, secrets }: CertificateSettin
       key: at(file),
       allowed,
     })),
+  ];
+}
+
+/** What an authority that speaks ACME would refuse, each with its key. */
+function wrongAcme({ hostnames, acme: { email, termsAgreed } }: CertificateSettings) {
+  const because = "because holdfast:loadBalancer.certificate is acme";
+  const wrong = (key: readonly string[], allowed: string) => ({ key: [...key], allowed });
+  return [
+    ...(hostnames.length === 0 || hostnames.some((name) => /^[\d.]+$/.test(name))
+      ? [wrong(["hostnames"], `at least one host name and no addresses, ${because}`)]
+      : []),
+    ...(email === undefined
+      ? [wrong(["acme", "email"], `an address of mail such as ops@example.com, ${because}`)]
+      : []),
+    ...(termsAgreed
+      ? []
+      : [
+          wrong(
+            ["acme", "termsAgreed"],
+            `true, which says that you agree to the authority's terms of service, ${because}`,
+          ),
+        ]),
+  ];
+}
+
+/** An authority asks for the proof on port 80 of the edge, and what it issues is for TLS there. */
+function problems(plan: StackPlan): readonly Problem[] {
+  const { certificate, count } = plan.settings["loadBalancer"] as unknown as LoadBalancerSettings;
+  if (certificate !== "acme") return [];
+  const key = "holdfast:loadBalancer.certificate";
+  if (count === 0) {
+    return [{ key, found: '"acme"', allowed: '"stack", because the stack has no load balancer' }];
+  }
+  const ports = plan.backends
+    .filter(({ vip, mode }) => vip === "edge" && mode === "http")
+    .flatMap((backend) => backend.ports);
+  const plain = ports.filter(({ tls }) => !tls).map(({ port }) => port);
+  if (plain.includes(80)) return [];
+  const found = `"acme" with port ${plain.join(", ")} for plain HTTP at the edge`;
+  return [
+    {
+      key,
+      found,
+      allowed:
+        '"acme" with port 80 (holdfast:webPool.edgeHttpPort), where authorities ask for the proof; "stack" or "files" with any',
+    },
   ];
 }
 
@@ -219,6 +316,17 @@ function listeners(values: LoadBalancerSettings): readonly Listener[] {
       purpose: "state of the node, for gates and as metrics",
       metricsPath: "/metrics",
     },
+    ...(values.certificate === "acme"
+      ? [
+          {
+            name: "certificates",
+            protocol: "tcp",
+            port: values.certificatePort,
+            from: ["peers"],
+            purpose: "the edge's certificate and its key, for the peer alone",
+          } as const satisfies Listener,
+        ]
+      : []),
   ];
 }
 
@@ -239,4 +347,5 @@ export const loadBalancer = {
   alerts: loadBalancerAlerts,
   statusPort: ({ supervisorPort }) => supervisorPort,
   dashboard: loadBalancerDashboard,
+  problems,
 } as const satisfies TierDeclaration<typeof settings>;

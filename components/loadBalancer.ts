@@ -1,10 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
-import { closeSeconds, edgePem, endpointsPem, loadBalancerFiles } from "./loadBalancer.files";
+import { AcmeAccount } from "./acmeAccount";
+import {
+  acmeFiles,
+  closeSeconds,
+  edgePem,
+  endpointsPem,
+  loadBalancerFiles,
+} from "./loadBalancer.files";
 import type { Machines } from "./machines";
 import type { Node, Workload } from "./node";
-import { tlsFolder, type Pki } from "./pki";
+import { tlsFiles, type Pki } from "./pki";
 import { RoleImage, type Registry } from "./roleImage";
 import { gatesOf, rollOut } from "./roll";
 
@@ -30,10 +37,17 @@ export class LoadBalancer extends pulumi.ComponentResource {
     const tier = args.plan.tiers.loadBalancer;
     const image =
       tier.nodes.length > 0 ? this.roleImage(`${name}-image`, args.registry) : undefined;
+    const account =
+      tier.nodes.length > 0 && args.plan.settings.loadBalancer.certificate === "acme"
+        ? new AcmeAccount(`${name}-acme`, { parent: this })
+        : undefined;
     this.nodes = rollOut(this, {
       ...args,
       tier,
-      workload: (node) => workload(node, args, image?.reference ?? ""),
+      workload: (node) => {
+        const plain = workload(node, args, image?.reference ?? "");
+        return account ? withAcme(plain, node, args, account) : plain;
+      },
       after: [],
     });
     this.gates = gatesOf(this.nodes);
@@ -54,15 +68,54 @@ export class LoadBalancer extends pulumi.ComponentResource {
   }
 }
 
+/** The workload of a node where ACME brings the edge's certificate. */
+function withAcme(
+  plain: Workload,
+  { key }: PlannedNode,
+  { plan }: LoadBalancerArgs,
+  account: AcmeAccount,
+): Workload {
+  const { directoryAuthority } = plan.settings.loadBalancer.acme;
+  return {
+    ...plain,
+    files: {
+      ...plain.files,
+      [acmeFiles.accountKey]: account.key,
+      [acmeFiles.answer]: account.answer,
+      ...(directoryAuthority !== undefined && {
+        [acmeFiles.directoryAuthority]: directoryAuthority,
+      }),
+    },
+    volumes: { [`holdfast-${key}`]: acmeFiles.kept },
+  };
+}
+
+/** The certificates are by what clients, tiers and the other load balancer know the node. */
+function filesOf(
+  node: PlannedNode,
+  { plan, pki, certificate }: LoadBalancerArgs,
+): Workload["files"] {
+  const names = plan.backends
+    .filter(({ vip, ports }) => vip === "internal" && ports.some(({ tls }) => tls))
+    .map(({ endpoint }) => endpoint);
+  const leaf = pki.node(node, { names, addresses: plan.vips ? [plan.vips.internal] : [] });
+  return {
+    ...loadBalancerFiles(plan, node),
+    ...tlsFiles(pki, leaf),
+    [edgePem]: certificate,
+    [endpointsPem]: pulumi.secret(pulumi.concat(leaf.certificatePem, leaf.privateKeyPem)),
+  };
+}
+
 function workload(
   node: PlannedNode,
   args: LoadBalancerArgs,
   image: pulumi.Input<string>,
 ): Workload {
-  const { plan, certificate } = args;
+  const { drainSeconds } = args.plan.settings.loadBalancer;
   return {
     image,
-    files: { ...loadBalancerFiles(plan, node), [edgePem]: certificate, ...tierFiles(node, args) },
+    files: filesOf(node, args),
     capabilities: [
       "KILL",
       "NET_ADMIN",
@@ -75,21 +128,6 @@ function workload(
     // It sets network parameters of its machine, which a container sees read-only.
     hostFolders: { "/proc/sys/net": "/machine/proc/sys/net" },
     memoryMegabytes: 1024,
-    stopTimeoutSeconds: closeSeconds + plan.settings.loadBalancer.drainSeconds + 5,
-  };
-}
-
-/** By what the tiers know the node, and it the nodes that it sends them to. */
-function tierFiles(
-  node: PlannedNode,
-  { plan, pki }: LoadBalancerArgs,
-): Record<string, pulumi.Input<string>> {
-  const names = plan.backends
-    .filter(({ vip, ports }) => vip === "internal" && ports.some(({ tls }) => tls))
-    .map(({ endpoint }) => endpoint);
-  const leaf = pki.node(node, { names, addresses: plan.vips ? [plan.vips.internal] : [] });
-  return {
-    [`${tlsFolder}/ca.pem`]: pki.caCertificate,
-    [endpointsPem]: pulumi.secret(pulumi.concat(leaf.certificatePem, leaf.privateKeyPem)),
+    stopTimeoutSeconds: closeSeconds + drainSeconds + 5,
   };
 }

@@ -2,7 +2,16 @@ import { byNode } from "../model/alertExpressions";
 import type { Alert } from "../model/alerts";
 
 /** A third of the life of a public certificate; the stack's own are renewed long before. */
-const certificateDays = 30;
+const certificateSeconds = 30 * 86_400;
+
+/**
+ * Certificates near their end. Where the edge's is renewed without an update, what renews it says
+ * from when that is late: a certificate may live less than a month.
+ */
+const nearExpiry = [
+  `min by (instance) ({__name__="holdfast_certificate_expiry_timestamp_seconds"}) - time() < ${certificateSeconds}`,
+  `min by (instance) ({__name__=~"probe_ssl_earliest_cert_expiry|holdfast_edge_certificate_expiry_timestamp_seconds"}) - time() < on () group_left () (min(holdfast_edge_certificate_warning_seconds) or vector(${certificateSeconds}))`,
+].join(" or ");
 
 /** Alerts of the monitoring about itself, and of what its probes see. */
 export function monitoringAlerts(): readonly Alert[] {
@@ -70,8 +79,7 @@ export function monitoringAlerts(): readonly Alert[] {
       holdSeconds: 0,
       summary:
         "The certificate of {{ $labels.instance }} expires in {{ $value | humanizeDuration }}",
-      expr: () =>
-        `min by (instance) ({__name__=~"probe_ssl_earliest_cert_expiry|holdfast_certificate_expiry_timestamp_seconds"}) - time() < ${certificateDays * 86_400}`,
+      expr: () => nearExpiry,
     },
   ];
 }

@@ -57,6 +57,15 @@ function aboutSection(name: string): string {
   return sections[name] ?? "";
 }
 
+/** Settings under which alerts are there that the stack file does without. */
+const withEveryAlert = {
+  loadBalancer: {
+    certificate: "acme",
+    hostnames: ["shop.example.com"],
+    acme: { email: "ops@example.com", termsAgreed: true },
+  },
+};
+
 function settingsReference(): string {
   return Object.entries(settingsSchemas(declared))
     .flatMap(([name, schema]) => [
@@ -166,7 +175,9 @@ export async function generate(read: (file: string) => string): Promise<Map<stri
     ["docs/example-stack.yaml", exampleStack()],
     [
       "docs/metrics.md",
-      metricsDocument(readPlan(declared, stackSettings(read("Pulumi.dev.yaml")))),
+      metricsDocument(
+        readPlan(declared, { ...stackSettings(read("Pulumi.dev.yaml")), ...withEveryAlert }),
+      ),
     ],
     [
       "docs/architecture.md",

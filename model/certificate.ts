@@ -52,6 +52,11 @@ function readChain(pem: string): X509Certificate[] | undefined {
   }
 }
 
+/** Whether a text holds certificates in PEM that can be read, and no private key. */
+export function isCertificates(pem: string): boolean {
+  return (readChain(pem)?.length ?? 0) > 0 && !/PRIVATE KEY-----/.test(pem);
+}
+
 function readKey(pem: string): KeyObject | undefined {
   try {
     return createPrivateKey(pem);

@@ -87,6 +87,8 @@ export interface HaproxyView {
   readonly sessionTimeoutSeconds: number;
   /** Seconds after the soft stop at which open connections are cut. */
   readonly hardStopSeconds: number;
+  /** What to answer to whoever asks for the proof of a challenge of ACME, as a log format; null: pass it on. */
+  readonly acmeAnswerFile: string | null;
   readonly services: readonly HaproxyService[];
 }
 
@@ -139,6 +141,40 @@ export interface NginxView {
   readonly shutdownTimeoutSeconds: number;
 }
 
+/** How a load balancer comes by the edge's certificate with ACME. */
+export interface AcmeView {
+  /** Address of the ACME server's directory. */
+  readonly directory: string;
+  readonly email: string;
+  /** Names that the certificate is for, at least one. */
+  readonly hostnames: readonly string[];
+  /** Days before the end of a certificate from which it is renewed. */
+  readonly renewBeforeDays: number;
+  /** Port on which the pair gives each other the certificate. */
+  readonly certificatePort: number;
+  /** The other load balancer, null where there is one only. */
+  readonly peer: { readonly node: string; readonly address: string } | null;
+  readonly files: {
+    /** What HAProxy shows; the supervisor writes it. */
+    readonly shown: string;
+    /** What is shown until there is a certificate of the authority's. */
+    readonly placeholder: string;
+    readonly accountKey: string;
+    /** By which the directory is verified, null where the system's authorities do. */
+    readonly directoryAuthority: string | null;
+    /** Folder that outlives the node. */
+    readonly kept: string;
+    /** Folder in which an order may leave things, made anew for each. */
+    readonly work: string;
+    /** The node's own certificate, its key, and the authority of its peer's. */
+    readonly tls: {
+      readonly certificate: string;
+      readonly key: string;
+      readonly authority: string;
+    };
+  };
+}
+
 /** `/etc/holdfast/supervisor.json` of a load balancer node. */
 export interface LoadBalancerSupervisorView {
   readonly role: "load-balancer";
@@ -156,6 +192,8 @@ export interface LoadBalancerSupervisorView {
   readonly closeSeconds: number;
   /** Seconds after the soft stop at which open connections are cut. */
   readonly hardStopSeconds: number;
+  /** Null where the edge's certificate is a file of the node. */
+  readonly acme: AcmeView | null;
 }
 
 /** `/etc/holdfast/supervisor.json` of a web node. */

@@ -25,6 +25,16 @@ export interface ToolFile {
   versionVariable?: { name: string; prefix: string };
 }
 
+/** A tool of one live test: built when that runs, and not before. */
+export interface TestTool {
+  name: string;
+  version: string;
+  /** Folder under toolchain/go. */
+  module: string;
+  /** Go packages to build, each an executable of the same name as its last part. */
+  packages: string[];
+}
+
 export interface Plugin {
   name: string;
   version: string;
@@ -81,6 +91,16 @@ export const k6: Tool = {
 };
 
 export const tools: Tool[] = [pulumi, k6];
+
+/** An ACME server for tests, and a DNS server by which every name leads to one address. */
+export const pebble: TestTool = {
+  name: "pebble",
+  version: "2.10.1",
+  module: "pebble",
+  packages: ["pebble", "pebble-challtestsrv"].map(
+    (name) => `github.com/letsencrypt/pebble/v2/cmd/${name}`,
+  ),
+};
 
 /** Versions are those that the npm packages of the same name ask for. */
 export const plugins: Plugin[] = [

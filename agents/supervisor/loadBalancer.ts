@@ -3,7 +3,9 @@ import dgram from "node:dgram";
 import { accessSync, constants, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { LoadBalancerSupervisorView } from "../../model/views";
-import { json, serve } from "../server";
+import { json, line, serve } from "../server";
+import { serveCertificate } from "./acme/exchange";
+import { CertificateKeeper } from "./acme/keeper";
 import { initialState, next, type BalancerAction, type BalancerEvent } from "./balancerLifecycle";
 import { balancerMetrics } from "./balancerMetrics";
 import { parseShowStat, type Server } from "./haproxyStats";
@@ -25,6 +27,8 @@ const probeTimeoutMs = 400;
 const probesUntilUnfit = 2;
 const probesUntilKill = 40;
 const healthIntervalMs = 2000;
+/** How often each looks whether the other has a newer certificate. */
+const certificateIntervalMs = 5000;
 /** How long keepalived may take to hand the virtual addresses over. */
 const handOverMs = 300;
 
@@ -131,6 +135,14 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
   }
   writeWhole(paths.trackFile, "-254\n");
   await prepareNetwork(config);
+
+  const keeper =
+    config.acme &&
+    new CertificateKeeper(config.acme, {
+      holdsAddress: () => state.phase === "serving" && readLine(paths.vrrpStateFile) === "MASTER",
+      askHaproxy: (command) => askHaproxy(paths.haproxySocket, command),
+    });
+  keeper?.prepare();
 
   const haproxy = start("haproxy", ["-W", "-db", "-f", paths.haproxyConfig]);
   const keepalived = start("keepalived", [
@@ -251,19 +263,49 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
 
   function metrics(): string {
     const draining = existsSync(paths.drainingFlag);
-    return balancerMetrics({
+    const balancer = balancerMetrics({
       // A stopped keepalived leaves its last word behind.
       vrrp: draining ? "INIT" : (readLine(paths.vrrpStateFile) ?? "INIT"),
       fit: allChecked && failedProbes < probesUntilUnfit,
       draining,
       peerAlive: config.peer === null ? undefined : isAlive(peer, Date.now()),
     });
+    return balancer + (keeper?.metrics() ?? "");
   }
 
-  serve(config.address, config.supervisorPort, {
-    "/status": async () => json(200, await loadBalancerStatus(config)),
-    "/metrics": () => ({ status: 200, type: "text/plain; version=0.0.4", body: metrics() }),
-  });
+  function keepCertificate({ acme }: LoadBalancerSupervisorView): void {
+    if (!keeper || !acme) return;
+    if (acme.peer) {
+      // It serves clients without; the peer can order one of its own.
+      serveCertificate(config.address, acme, keeper.text, (error) =>
+        log("the peer cannot ask for the certificate", { error: error.message }),
+      );
+    }
+    setInterval(() => void keeper.tick(), certificateIntervalMs);
+    void keeper.tick();
+  }
+
+  serve(
+    config.address,
+    config.supervisorPort,
+    {
+      "/status": async () =>
+        json(200, {
+          ...(await loadBalancerStatus(config)),
+          ...(keeper && { acme: keeper.status() }),
+        }),
+      "/metrics": () => ({ status: 200, type: "text/plain; version=0.0.4", body: metrics() }),
+    },
+    keeper
+      ? {
+          "/renew": () =>
+            keeper.requestOrder()
+              ? line(202, "a certificate is being ordered; the log tells what comes of it")
+              : line(409, "this node does not hold the virtual addresses; ask the other one"),
+        }
+      : {},
+  );
+  keepCertificate(config);
   setInterval(() => void probe(), probeIntervalMs);
   setInterval(
     () => writeWhole(paths.healthFile, failedProbes === 0 ? "ok\n" : "haproxy does not answer\n"),

@@ -12,13 +12,20 @@ import { superviseLoadBalancer } from "./loadBalancer";
 import { configFile } from "./paths";
 import { superviseWeb, webStatus } from "./web";
 
+async function post(port: number, path: string): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST" });
+  return (await response.text()).trim();
+}
+
 async function main(command: string | undefined): Promise<void> {
   const config = JSON.parse(readFileSync(configFile, "utf8")) as SupervisorView;
   if (command === "status") {
     if (config.role === "web") console.log(JSON.stringify(await webStatus(config)));
     else await printStatus(config.node, config.supervisorPort);
+  } else if (command === "renew" && config.role === "load-balancer") {
+    console.log(await post(config.supervisorPort, "/renew"));
   } else if (command !== undefined) {
-    throw new Error(`found command ${command}, allowed: status`);
+    throw new Error(`found command ${command}, allowed: status, renew`);
   } else if (config.role === "web") {
     superviseWeb(config);
   } else {

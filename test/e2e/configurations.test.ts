@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadBalancerFiles } from "../../components/loadBalancer.files";
+import { acmeFiles, loadBalancerFiles } from "../../components/loadBalancer.files";
+import { challengeAnswer } from "../../model/jwk";
 import { monitoringFiles } from "../../components/monitoring.files";
 import { webPoolFiles } from "../../components/webPool.files";
 import { projectRoot, renderTemplate } from "../../model/rendering";
@@ -39,6 +40,14 @@ const topologies: Readonly<Record<string, Record<string, unknown>>> = {
   "TLS between the tiers, nothing else": {
     webPool: { tls: "require" },
     appPool: { tls: "require", tlsPort: 9443, endpointTlsPort: 9444 },
+  },
+  "a certificate by ACME, nothing but HTTPS": {
+    loadBalancer: {
+      redirectToHttps: true,
+      certificate: "acme",
+      hostnames: ["shop.example.com"],
+      acme: { email: "ops@example.com", termsAgreed: true },
+    },
   },
   "one load balancer, small limits": {
     loadBalancer: {
@@ -165,7 +174,12 @@ describe("rendered configurations", () => {
   it.each(Object.entries(topologies))("are accepted: %s", async (_, raw) => {
     const plan = readPlan(tiers, raw);
     for (const node of plan.tiers.loadBalancer.nodes) {
-      const files = { ...loadBalancerFiles(plan, node), ...certificates(pem) };
+      const files = {
+        ...loadBalancerFiles(plan, node),
+        ...certificates(pem),
+        [acmeFiles.shown]: pem,
+        [acmeFiles.answer]: challengeAnswer("thumbprint"),
+      };
       const { ok, output } = await inImage("load-balancer", files, checkBalancer);
       expect(ok, `${node.key}: ${output}`).toBe(true);
     }
@@ -193,6 +207,7 @@ describe("rendered configurations", () => {
       keepAliveSeconds: 25,
       sessionTimeoutSeconds: 3600,
       hardStopSeconds: 30,
+      acmeAnswerFile: null,
       services: [
         {
           name: "mysql-primary",

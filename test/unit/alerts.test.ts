@@ -222,6 +222,13 @@ describe("one fault is one page", () => {
       fires: [fired("LoadBalancerTwoMasters"), fired("VipProbeFailing", { instance: "x" })],
       page: "page dev/LoadBalancerTwoMasters/loadBalancer/",
     },
+    "a certificate that nobody trusts": {
+      fires: [
+        fired("EdgeCertificateMissing"),
+        fired("VipProbeFailing", { instance: "https://10.77.0.5/" }),
+      ],
+      page: "page dev/EdgeCertificateMissing/loadBalancer/",
+    },
     "the machine of a web node": {
       fires: [
         fired("NodeOutOfService", at("web-a", "webPool")),

@@ -374,7 +374,9 @@ describe("TLS between the tiers", () => {
     expect(service(log, "web-a")).toMatchObject({ tls: false });
     expect(named(log, "app-a-container")["envs"]).not.toContain("TLS_PORT=8443");
     expect(files(log, "lb-b")).toEqual(
-      ["ca.pem", "edge.pem", "endpoints.pem"].map((name) => `/etc/holdfast/tls/${name}`),
+      ["ca.pem", "edge.pem", "endpoints.pem", "node.key", "node.pem"].map(
+        (name) => `/etc/holdfast/tls/${name}`,
+      ),
     );
     expect(named(log, "pki-lb-b-request")).toMatchObject({
       dnsNames: ["lb-b", "app", "localhost"],

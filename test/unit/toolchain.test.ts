@@ -27,6 +27,7 @@ import {
   debianImages,
   goVersion,
   npmImages,
+  pebble,
   plugins,
   tools,
   type Tool,
@@ -168,6 +169,12 @@ describe("pinned versions", () => {
       const [, wanted] = /^go (\S+)$/m.exec(goMod(module)) ?? [];
       expect(compareVersions(wanted!, goVersion), `${module} wants go ${wanted}`).toBeLessThan(1);
     }
+  });
+
+  it("of test tools are those of their Go modules", () => {
+    const { module, packages, version } = pebble;
+    expect(goMod(module)).toContain(`github.com/letsencrypt/pebble/v2 v${version} `);
+    for (const name of packages) expect(goMod(module)).toContain(`\t${name}\n`);
   });
 
   it("of images are those that the Dockerfiles begin with", () => {

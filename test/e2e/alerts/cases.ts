@@ -1,4 +1,5 @@
 import { applierBlocked } from "../../faults/applierBlocked";
+import { authorityUnreachable } from "../../faults/authorityUnreachable";
 import { backupStoreStopped } from "../../faults/backupStoreStopped";
 import { certificateShown } from "../../faults/certificateShown";
 import { connectionsRefused } from "../../faults/connectionsRefused";
@@ -257,6 +258,35 @@ export const oneAfterTheOther: readonly LiveCase[] = [
       NodeOutOfService: "the node at which it stopped is out, and no update explains that any more",
     },
     afterwards: { NodeOutOfService: lastToComeBack },
+  },
+  {
+    alert: "EdgeCertificateMissing",
+    // The probes trust the stack's own authority, so that they alone do not see what clients see.
+    fault: async ({ monitored }) =>
+      Promise.resolve(
+        authorityUnreachable({
+          unreachable: () =>
+            monitored.configure({
+              loadBalancer: {
+                certificate: "acme",
+                hostnames: ["edge.example.com"],
+                acme: {
+                  directory: "https://127.0.0.1:1/directory",
+                  email: "ops@example.com",
+                  termsAgreed: true,
+                  issuingAuthority: monitored.outputs.caCertificate,
+                },
+              },
+            }),
+          good: () => monitored.configure({}),
+        }),
+      ),
+    within: { seconds: 120, because: "an order may take a minute before somebody is told" },
+    overWithin: {
+      seconds: 240,
+      because: "the update back replaces the load balancers and the monitors",
+    },
+    afterwards: { TargetDown: lastToComeBack, PrometheusDown: lastToComeBack },
   },
   {
     alert: "RequestsFailing",

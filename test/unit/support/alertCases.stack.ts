@@ -352,4 +352,26 @@ export const stackAlertCases: readonly AlertCase[] = [
       at: 30,
     },
   },
+  {
+    // What is renewed without an update says itself from when that is late, here a day.
+    alert: "CertificateNearExpiry",
+    fires: {
+      series: {
+        'probe_ssl_earliest_cert_expiry{instance="https://x/"}': held(3 * 86400, 60),
+        'holdfast_edge_certificate_expiry_timestamp_seconds{instance="lb-b"}': held(86000, 60),
+        'holdfast_edge_certificate_warning_seconds{instance="lb-a"}': held(86400, 60),
+      },
+      at: 30,
+      labels: { instance: "lb-b" },
+    },
+    silent: {
+      series: {
+        'probe_ssl_earliest_cert_expiry{instance="https://x/"}': held(3 * 86400, 60),
+        'holdfast_edge_certificate_expiry_timestamp_seconds{instance="lb-b"}': held(3 * 86400, 60),
+        'holdfast_edge_certificate_warning_seconds{instance="lb-a"}': held(86400, 60),
+        'holdfast_certificate_expiry_timestamp_seconds{instance="mysql-a"}': held(31 * 86400, 60),
+      },
+      at: 30,
+    },
+  },
 ];

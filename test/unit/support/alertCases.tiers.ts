@@ -70,6 +70,29 @@ export const tierAlertCases: readonly AlertCase[] = [
     },
   },
   {
+    alert: "EdgeCertificateMissing",
+    fires: {
+      series: {
+        [`holdfast_acme_certificate{${lb("a")}}`]: held(0, 120),
+        [`holdfast_acme_certificate{${lb("b")}}`]: held(1, 120),
+        [`holdfast_lb_vrrp_state{state="master",${lb("a")}}`]: held(1, 120),
+        [`holdfast_lb_vrrp_state{state="master",${lb("b")}}`]: held(0, 120),
+      },
+      at: 90,
+      labels: { tier: "loadBalancer" },
+    },
+    // The one without it stands by.
+    silent: {
+      series: {
+        [`holdfast_acme_certificate{${lb("a")}}`]: held(0, 120),
+        [`holdfast_acme_certificate{${lb("b")}}`]: held(1, 120),
+        [`holdfast_lb_vrrp_state{state="master",${lb("a")}}`]: held(0, 120),
+        [`holdfast_lb_vrrp_state{state="master",${lb("b")}}`]: held(1, 120),
+      },
+      at: 110,
+    },
+  },
+  {
     alert: "MysqlNoPrimary",
     // One dead, one a replica, one that has no majority.
     fires: {

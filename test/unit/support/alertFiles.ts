@@ -13,6 +13,11 @@ export const alertCases = [...stackAlertCases, ...tierAlertCases];
 
 /** A stack with every tier that has alerts. */
 export const fullPlan: StackPlan<Tiers> = readPlan(tiers, {
+  loadBalancer: {
+    certificate: "acme",
+    hostnames: ["shop.example.com"],
+    acme: { email: "ops@example.com", termsAgreed: true },
+  },
   mysqlCluster: { count: 3 },
   redisCache: { count: 3 },
   backup: { count: 1 },

@@ -9,7 +9,10 @@ export interface Issued {
 }
 
 interface Subject {
+  /** Common name; default: leaf. */
+  readonly commonName?: string;
   readonly names?: readonly string[];
+  readonly addresses?: readonly string[];
   /** Days that it is valid from now; negative: it has ended. */
   readonly days?: number;
   readonly algorithm?: "ec" | "rsa-1024";
@@ -25,10 +28,19 @@ export class Authority {
     this.certificate = this.read("ca.pem");
   }
 
-  issue({ names = ["shop.example.com"], days = 90, algorithm = "ec" }: Subject = {}): Issued {
-    this.openssl("req", ...this.newKey("leaf", algorithm), "-subj", "/CN=leaf");
-    const alternatives = names.map((name) => `DNS:${name}`).join(",");
-    writeFileSync(path.join(this.folder, "ext"), `subjectAltName=${alternatives}\n`);
+  issue({
+    commonName = "leaf",
+    names = ["shop.example.com"],
+    addresses = [],
+    days = 90,
+    algorithm = "ec",
+  }: Subject = {}): Issued {
+    this.openssl("req", ...this.newKey("leaf", algorithm), "-subj", `/CN=${commonName}`);
+    const alternatives = [
+      ...names.map((name) => `DNS:${name}`),
+      ...addresses.map((address) => `IP:${address}`),
+    ];
+    writeFileSync(path.join(this.folder, "ext"), `subjectAltName=${alternatives.join(",")}\n`);
     this.openssl(
       ...["x509", "-req", "-in", "leaf.pem", "-CA", "ca.pem", "-CAkey", "ca.key"],
       ...["-CAcreateserial", "-days", String(days), "-extfile", "ext", "-out", "leaf.crt"],

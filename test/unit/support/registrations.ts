@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 
 /** What the program asked the engine for, in the order of registration. */
@@ -104,12 +104,18 @@ async function settled(log: readonly unknown[]): Promise<void> {
   }
 }
 
+/** Programs read it. */
+const publicKeyPem = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  .publicKey.export({ type: "spki", format: "pem" })
+  .toString();
+
 function computed(name: string): Record<string, unknown> {
   return {
     imageId: `sha256:${name}`,
     sha256Digest: `sha256:${createHash("sha256").update(name).digest("hex")}`,
     privateKeyOpenssh: `${name} private`,
     privateKeyPem: `${name} private`,
+    publicKeyPem,
     publicKeyOpenssh: `ssh-ed25519 ${name}`,
     certPem: `${name} certificate`,
     validityEndTime: "2030-01-01T00:00:00Z",
