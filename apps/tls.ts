@@ -27,6 +27,8 @@ export async function listenTls(
     minVersion: "TLSv1.2",
     ALPNProtocols: ["http/1.1"],
     handshakeTimeout: 10_000,
+    // As servers of HTTP have it: an answer in several parts waits for nobody.
+    noDelay: true,
   });
   secure.on("secureConnection", (socket) => server.emit("connection", socket));
   secure.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {

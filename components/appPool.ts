@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { tlsService } from "../model/gate";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
 import {
@@ -57,9 +58,8 @@ export class AppPool extends pulumi.ComponentResource {
       tier: args.plan.tiers.appPool,
       workload: (node) => workload(node, args, image),
       service: {
-        probe: { port: settings.port, path: settings.readyPath, loopback: true },
+        ...tlsService({ port: settings.port, path: settings.readyPath }, settings.tls),
         backends: ["app"],
-        tls: settings.tls !== "off",
       },
       startTimeoutSeconds: settings.startTimeoutSeconds,
       after: [...args.after, ...migrations],

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { tlsService } from "../model/gate";
 import type { StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
 import type { Machines } from "./machines";
@@ -58,9 +59,8 @@ export class WebPool extends pulumi.ComponentResource {
         stopTimeoutSeconds: Math.ceil(settings.drainSeconds) + settings.readTimeoutSeconds + 5,
       }),
       service: {
-        probe: { port: settings.port, path: "/readyz", loopback: true },
+        ...tlsService({ port: settings.port, path: "/readyz" }, settings.tls),
         backends: ["web"],
-        tls: settings.tls !== "off",
       },
     });
     this.gates = gatesOf(this.nodes);

@@ -1,4 +1,4 @@
-import { plainBackend } from "./tls";
+import { plainBackend, type TlsStage } from "./tls";
 
 /** What decides whether a node is in service, as recorded in its gate. */
 export interface Service {
@@ -15,10 +15,19 @@ export interface Service {
   };
   /** Backends in which every load balancer that answers must have the node UP. */
   readonly backends?: readonly string[];
-  /** It counts only where the load balancers reach it over TLS. */
-  readonly tls?: boolean;
+  /** Where the nodes speak TLS: it counts only where the load balancers reach it so. */
+  readonly tls?: Exclude<TlsStage, "off">;
   /** Backends of which one is enough: a database member is in that of its role. */
   readonly oneOfBackends?: readonly string[];
+}
+
+/** How a node counts as in service that speaks TLS as its settings say. */
+export function tlsService(
+  probe: { readonly port: number; readonly path: string },
+  tls: TlsStage,
+): Pick<Service, "probe" | "tls"> {
+  // With TLS the plain port may be left on the loopback address alone.
+  return tls === "off" ? { probe } : { probe: { ...probe, loopback: true }, tls };
 }
 
 /** A server line of a load balancer. */
@@ -113,7 +122,9 @@ export function judge(
   if (all.length + oneOf.length > 0 && answering.length === 0)
     return out("no load balancer answers");
   for (const balancer of answering) {
-    const complaints = all.map((backend) => complaint(seen.node, balancer, backend, service.tls));
+    const complaints = all.map((backend) =>
+      complaint(seen.node, balancer, backend, service.tls !== undefined),
+    );
     const first = complaints.find((text) => text !== undefined);
     if (first) return out(first);
     const choices = oneOf.map((backend) => complaint(seen.node, balancer, backend));

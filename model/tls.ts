@@ -46,6 +46,22 @@ export function stageOf({ tls }: Pick<Listener, "tls">): TlsStage {
   return tls.required ? "require" : "prefer";
 }
 
+/**
+ * Why a stage that is written cannot follow those that nodes are at; undefined where it can. `key`
+ * is the setting's.
+ */
+export function stageSkipped(
+  key: string,
+  written: TlsStage,
+  nodes: Readonly<Record<string, TlsStage>>,
+): string | undefined {
+  const opposite = { off: "require", require: "off", prefer: undefined }[written];
+  const at = Object.keys(nodes).filter((node) => nodes[node] === opposite);
+  return at.length === 0
+    ? undefined
+    : `${key}: found ${written}, allowed: prefer, because ${at.join(", ")} ${at.length === 1 ? "is" : "are"} at ${opposite} and could not be reached in the middle of the update`;
+}
+
 /** A port at which others reach a listener. */
 export interface OpenPort {
   readonly port: number | undefined;

@@ -20,14 +20,15 @@ function readers(state: StackState | undefined): readonly SshTarget[] {
   return state ? gatesOfTier(state, "monitoring").map(machineOf) : [];
 }
 
-/** Leaves a file of metrics on the machines. A machine that does not answer is told of, no more. */
-async function leave(targets: readonly SshTarget[], file: string, text: string): Promise<void> {
-  const at = `${metricsFolder}/${file}`;
-  // Whole or not at all: the exporter may read it at any time.
-  const script = `mkdir -p ${metricsFolder} && cat >${at}.new && mv ${at}.new ${at}`;
+const markerAt = `${metricsFolder}/deploy.prom`;
+/** The marker before the one that is there; no file of metrics to the exporter. */
+const markerBefore = `${markerAt}.before`;
+
+/** Runs a script on the machines. One that does not answer is told of, no more. */
+async function onAll(targets: readonly SshTarget[], script: string, input = ""): Promise<void> {
   await Promise.all(
     targets.map(async (target) => {
-      const { exitCode, stderr } = await ssh(target, script, { input: text, timeoutSeconds: 10 });
+      const { exitCode, stderr } = await ssh(target, script, { input, timeoutSeconds: 10 });
       if (exitCode !== 0) {
         say(`machine ${target.machine} has no marker of this update: ${stderr.trim()}`);
       }
@@ -35,10 +36,25 @@ async function leave(targets: readonly SshTarget[], file: string, text: string):
   );
 }
 
+/** A script that makes its input a file. Whole or not at all: the exporter may read it at any time. */
+const written = (file: string) =>
+  `mkdir -p ${metricsFolder} && cat >${file}.new && mv ${file}.new ${file}`;
+
 /** Leaves the marker of an update or maintenance that begins, goes on, or has ended. */
 export async function leaveMarker(state: StackState | undefined, marker: Marker): Promise<void> {
-  await leave(readers(state), "deploy.prom", markerFile(marker));
+  await onAll(readers(state), written(markerAt), markerFile(marker));
 }
+
+/** Keeps the marker that is there, for an update that may come to nothing. */
+const keepMarker = (targets: readonly SshTarget[]) =>
+  onAll(targets, `rm -f ${markerBefore}; ! [ -e ${markerAt} ] || cp ${markerAt} ${markerBefore}`);
+
+/** Puts the kept marker back: what it said still holds. */
+const restoreMarker = (targets: readonly SshTarget[]) =>
+  onAll(
+    targets,
+    `if [ -e ${markerBefore} ]; then mv ${markerBefore} ${markerAt}; else rm -f ${markerAt}; fi`,
+  );
 
 /** The commit that this program is, with a word where it was changed since. */
 async function version(): Promise<string> {
@@ -57,19 +73,20 @@ async function close(
   failed: boolean,
 ): Promise<void> {
   const nodes = changedNodes(engineEvents(stack, "up"));
+  if (failed && nodes.length === 0) return restoreMarker(readers(before));
   // The first update has made the machines that it is told to.
   const after = nodes.length > 0 ? await readState(stack) : before;
-  const end = failed && nodes.length > 0 ? { stopped: seconds() } : { finished: seconds() };
-  await leaveMarker(after, { started, ...end });
+  await leaveMarker(after, { started, [failed ? "stopped" : "finished"]: seconds() });
   if (nodes.length === 0 || readers(after).length === 0) return;
   const by = `${os.userInfo().username}@${os.hostname()}`;
   const change = { at: seconds(), version: await version(), by, nodes };
-  await leave(readers(after), "deploy-change.prom", changeFile(change));
+  const changeAt = `${metricsFolder}/deploy-change.prom`;
+  await onAll(readers(after), written(changeAt), changeFile(change));
 }
 
 /**
  * Runs an update of the stack between its markers. Of one that fails with nodes changed
- * monitoring tells that it stopped half-way.
+ * monitoring tells that it stopped half-way; one that fails before that leaves things as they were.
  */
 export async function markedUpdate(
   stack: Stack,
@@ -77,6 +94,7 @@ export async function markedUpdate(
   update: () => Promise<void>,
 ): Promise<void> {
   const started = seconds();
+  await keepMarker(readers(before));
   await leaveMarker(before, { started });
   let failed = true;
   try {

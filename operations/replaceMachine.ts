@@ -31,7 +31,7 @@ import {
   type Engine,
   type StackState,
 } from "./stackState";
-import { bringUp, requireEngines } from "./up";
+import { bringUp, requireEngines, requireStages } from "./up";
 
 /** An object of an engine by its name, for a look at it. */
 const named = (kind: DockerObject["kind"], name: string, engine: Engine): DockerObject => ({
@@ -151,6 +151,7 @@ async function main(): Promise<void> {
   await breakStaleLocks(stack);
   const state = await settle(stack, before);
   await requireEngines(stack, state, machines);
+  requireStages(stack, state);
   for (const target of targets) await clear(stack, state, target);
 
   const nodes = machines.flatMap((machine) => nodesOn(state, machine).map(({ node }) => node));

@@ -144,6 +144,8 @@ async function clientsReady(
     `  clients that trust the stack's authority need both until then: pulumi stack output caCertificate --stack ${reference}`,
   );
   if (process.stdin.isTTY && process.stdout.isTTY && (await answered())) return true;
+  // Not finished: a pipeline must not take it for that.
+  process.exitCode = 1;
   say(`the rotation waits for them, go on with: make rotate CONFIRM=clients STACK=${reference}`);
   console.log(`  ${path.basename(configFile)} has changed: commit it`);
   return false;

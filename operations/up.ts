@@ -2,6 +2,9 @@ import { rmSync } from "node:fs";
 import path from "node:path";
 import { leaps } from "../model/rotation";
 import { checkSettings, parseSettings } from "../model/settings";
+import type { TierDeclaration } from "../model/tier";
+import { stageSkipped, type TlsStage } from "../model/tls";
+import { tiers } from "../tiers";
 import { runIfProgram, variable, words } from "./command";
 import { markedUpdate } from "./deployMarkers";
 import { goingDownFile } from "./gate";
@@ -23,7 +26,7 @@ import {
 import { deployedBefore, engineProblem } from "./reach";
 import { settingsOf } from "./settingsFile";
 import { settle } from "./settle";
-import { deployedMachines, inForce, type StackState } from "./stackState";
+import { deployedMachines, gatesOfTier, inForce, type StackState } from "./stackState";
 
 /**
  * Throws where a machine's engine is dead, before anything is changed. `except` are machines that
@@ -51,20 +54,40 @@ export async function requireEngines(
   );
 }
 
+/** Tiers whose TLS would be switched by more than a stage at once, each with what is allowed. */
+function skippedTls(written: Readonly<Record<string, unknown>>, state: StackState): string[] {
+  return Object.entries<TierDeclaration>(tiers).flatMap(([tier, { settings }]) => {
+    const values = (written[tier] ?? {}) as { readonly tls?: unknown };
+    const found = settings.shape["tls"]?.safeParse(values.tls);
+    if (!found?.success) return [];
+    const nodes = gatesOfTier(state, tier).map(
+      ({ node, service }) => [node, service.tls ?? "off"] as const,
+    );
+    const stage = found.data as TlsStage;
+    return stageSkipped(`holdfast:${tier}.tls`, stage, Object.fromEntries(nodes)) ?? [];
+  });
+}
+
 /**
- * Throws where passwords or authorities would change by more than a stage at once. Settings with a
- * mistake are left to the program, which names them all.
+ * Throws where passwords, authorities or TLS would change by more than a stage at once. Settings with
+ * a mistake are left to the program, which names them all.
  */
-function requireStages(stack: Stack, state: StackState): void {
-  const { passwords, pki } = settingsOf(stack.configFile);
-  const written = { passwords, pki };
-  if (checkSettings({}, written).problems.length > 0 || variable("FORCE") === "1") return;
-  const found = leaps(parseSettings({}, written), inForce(state));
+export function requireStages(stack: Stack, state: StackState): void {
+  if (variable("FORCE") === "1") return;
+  const written = settingsOf(stack.configFile);
+  const { passwords, pki } = written;
+  const rotating = { passwords, pki };
+  const found = [
+    ...skippedTls(written, state),
+    ...(checkSettings({}, rotating).problems.length > 0
+      ? []
+      : leaps(parseSettings({}, rotating), inForce(state))),
+  ];
   if (found.length === 0) return;
   throw new Error(
     [
       ...found,
-      `nothing was changed; is this the newest ${path.basename(stack.configFile)}? make rotate changes them in stages; FORCE=1 accepts that connections fail meanwhile`,
+      `nothing was changed; is this the newest ${path.basename(stack.configFile)}? TLS is switched by an update for each stage, make rotate changes the others in stages; FORCE=1 accepts that connections fail meanwhile`,
     ].join("\n"),
   );
 }

@@ -14,7 +14,9 @@ import { superviseWeb, webStatus } from "./web";
 
 async function post(port: number, path: string): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST" });
-  return (await response.text()).trim();
+  const text = (await response.text()).trim();
+  if (!response.ok) throw new Error(text);
+  return text;
 }
 
 async function main(command: string | undefined): Promise<void> {
@@ -23,9 +25,11 @@ async function main(command: string | undefined): Promise<void> {
     if (config.role === "web") console.log(JSON.stringify(await webStatus(config)));
     else await printStatus(config.node, config.supervisorPort);
   } else if (command === "renew" && config.role === "load-balancer") {
+    if (!config.acme) throw new Error("renew: holdfast:loadBalancer.certificate is not acme");
     console.log(await post(config.supervisorPort, "/renew"));
   } else if (command !== undefined) {
-    throw new Error(`found command ${command}, allowed: status, renew`);
+    const allowed = config.role === "web" ? "status" : "status, renew";
+    throw new Error(`found command ${command}, allowed: ${allowed}`);
   } else if (config.role === "web") {
     superviseWeb(config);
   } else {

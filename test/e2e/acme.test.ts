@@ -164,7 +164,7 @@ describe("a live stack with certificates by ACME", () => {
         machineOf(node),
         `docker logs ${node} 2>&1; docker inspect ${node}; docker exec ${node} status`,
       );
-      expect(shown).toContain("acme: HAProxy shows it");
+      expect(shown).toContain("certificate of the edge");
       expect(shown).not.toContain("PRIVATE KEY");
     }
   });

@@ -127,7 +127,7 @@ describe("judge", () => {
     });
 
     it("counts one that speaks TLS only where that works", () => {
-      const secure = { ...service, tls: true };
+      const secure = { ...service, tls: "prefer" as const };
       expect(judge(secure, seen, [reached("UP", "DOWN")])).toEqual(serving);
       expect(judge(secure, seen, [reached("DOWN", "UP")])).toEqual(out("lb-a has it DOWN in web"));
     });

@@ -96,6 +96,7 @@ export class CertificateKeeper {
   }
 
   private async look(): Promise<void> {
+    if (!this.with_.holdsAddress()) this.asked = false;
     await this.takeFromPeer();
     const reason = this.asked
       ? "somebody asked for it"
