@@ -358,7 +358,7 @@ describe("TLS between the tiers", () => {
     expect(service(log, "app-a")).toEqual({
       probe: { port: 8080, path: "/readyz", loopback: true },
       backends: ["app"],
-      tls: true,
+      tls: "require",
     });
   });
 
@@ -371,7 +371,10 @@ describe("TLS between the tiers", () => {
   it("is none by default, but for the load balancers' part of the endpoint", async () => {
     const log = await composed("off");
     expect([files(log, "app-a"), files(log, "web-a")]).toEqual([[], []]);
-    expect(service(log, "web-a")).toMatchObject({ tls: false });
+    expect(service(log, "web-a")).toEqual({
+      probe: { port: 8080, path: "/readyz" },
+      backends: ["web"],
+    });
     expect(named(log, "app-a-container")["envs"]).not.toContain("TLS_PORT=8443");
     expect(files(log, "lb-b")).toEqual(
       ["ca.pem", "edge.pem", "endpoints.pem", "node.key", "node.pem"].map(
