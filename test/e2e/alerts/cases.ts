@@ -25,6 +25,8 @@ import { machineOf } from "../../support/monitoredStack";
 /** Transactions that may wait on a replica of this stack: few, so that a test need not write many. */
 export const maxApplyQueue = 100;
 
+const edgeName = "edge.example.com";
+
 /**
  * Settings of the stack beside those of every data stack. A month is 80 minutes: three days are
  * eight minutes, a day is 160 s, six hours are 40 s, and the shorter windows are 15 s.
@@ -34,6 +36,8 @@ export const maxApplyQueue = 100;
  */
 export const settings = {
   slo: { timeScale: 540, availabilityPercent: 98, latencyPercent: 95 },
+  // A name that stays the same, whoever the edge's certificate comes from.
+  loadBalancer: { count: 2, hostnames: [edgeName] },
   monitoring: { count: 2 },
   mysqlCluster: { count: 3, maxApplyQueue },
   // The age of a full backup is scaled too: that of a month is two hours, and none becomes too old.
@@ -269,7 +273,6 @@ export const oneAfterTheOther: readonly LiveCase[] = [
             monitored.configure({
               loadBalancer: {
                 certificate: "acme",
-                hostnames: ["edge.example.com"],
                 acme: {
                   directory: "https://127.0.0.1:1/directory",
                   email: "ops@example.com",
