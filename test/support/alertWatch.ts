@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { query } from "./prometheus";
+import { activeAlerts } from "./prometheus";
 
 /** An alert and how far it is. */
 export interface AlertSeen {
@@ -25,8 +25,9 @@ const textOf = (alerts: readonly AlertSeen[] | undefined) =>
 
 async function alertsOf(monitor: string): Promise<readonly AlertSeen[] | undefined> {
   try {
-    const seen = (await query(monitor, "ALERTS")).map(({ metric }) =>
-      [metric["alertname"], metric["alertstate"]].join(" "),
+    // Not by a query: that would see for minutes what fired when a monitor was replaced.
+    const seen = (await activeAlerts(monitor)).map(({ labels, state }) =>
+      [labels["alertname"], state].join(" "),
     );
     return [...new Set(seen)].sort().flatMap((text) => {
       const [alert = "", state] = text.split(" ");

@@ -4,7 +4,7 @@ import type { LiveStack, StackOutputs } from "./liveStack";
 import { MailSink } from "./mails";
 import { eventually } from "./measure";
 import { PageSink } from "./pages";
-import { query } from "./prometheus";
+import { activeAlerts } from "./prometheus";
 
 /** Where a node of the lab is. */
 export const machineOf = (node: string) => `vm-${node}`;
@@ -90,7 +90,8 @@ export class MonitoredStack {
 }
 
 async function firing(url: string): Promise<readonly string[]> {
-  return (await query(url, 'ALERTS{alertstate="firing"}'))
-    .map(({ metric }) => metric["alertname"] ?? "")
+  return (await activeAlerts(url))
+    .filter(({ state }) => state === "firing")
+    .map(({ labels }) => labels["alertname"] ?? "")
     .filter((name) => name !== "Watchdog");
 }

@@ -10,6 +10,16 @@ async function get(url: string): Promise<unknown> {
   return response.json();
 }
 
+/** Alerts that a Prometheus has firing, or waiting to fire. */
+export async function activeAlerts(
+  url: string,
+): Promise<readonly { readonly labels: Record<string, string>; readonly state: string }[]> {
+  const answer = (await get(`${url}/api/v1/alerts`)) as {
+    data: { alerts: { labels: Record<string, string>; state: string }[] };
+  };
+  return answer.data.alerts;
+}
+
 /** Answer of a Prometheus to an instant query. */
 export async function query(url: string, expr: string): Promise<readonly Sample[]> {
   const answer = (await get(`${url}/api/v1/query?query=${encodeURIComponent(expr)}`)) as {
