@@ -98,6 +98,8 @@ export const backup = {
   serviceClass: "non-critical",
   settings,
   labHost: 71,
+  neverRotated:
+    "the key of the backups: what it has locked no other opens, and it is kept elsewhere, too",
   withoutIt: "The stack serves on; until it is back nothing new is backed up.",
   listeners,
   metrics: backupMetrics,

@@ -347,5 +347,6 @@ export const loadBalancer = {
   alerts: loadBalancerAlerts,
   statusPort: ({ supervisorPort }) => supervisorPort,
   dashboard: loadBalancerDashboard,
+  trustedOutside: ({ certificate }) => certificate === "stack",
   problems,
 } as const satisfies TierDeclaration<typeof settings>;

@@ -135,6 +135,10 @@ export interface TierDeclaration<S extends TierSchema = TierSchema> {
    * is shown there.
    */
   readonly dashboard?: DashboardDeclaration<z.output<S>>;
+  /** A generated secret of the tier that no rotation changes, and why: a clause for people. */
+  readonly neverRotated?: string;
+  /** Whether clients outside the stack verify the tier by the stack's own authority. */
+  trustedOutside?(settings: z.output<S>): boolean;
   /** Contradictions between the tier's settings and others that it alone knows of. */
   problems?(plan: StackPlan): readonly Problem[];
 }

@@ -11,7 +11,8 @@ import {
   type Rotating,
 } from "../model/rotation";
 import { placementOf, type Settings } from "../model/settings";
-import type { tiers } from "../tiers";
+import type { TierDeclaration } from "../model/tier";
+import { tiers } from "../tiers";
 import { choice, runIfProgram, say, variable } from "./command";
 import {
   policyArguments,
@@ -66,18 +67,20 @@ export function stageWritten(yaml: string, now: Rotating, next: Rotating, goal: 
   });
 }
 
-/** Whether clients verify the edge by the stack's own authority. */
-export function clientsTrustStack(settings: Settings<typeof tiers>): boolean {
-  const { certificate } = settings.loadBalancer;
-  return placementOf(settings, "loadBalancer").count > 0 && certificate === "stack";
-}
+/** The tiers of which the stack has nodes. */
+const tiersOf = (settings: Settings<typeof tiers>) =>
+  Object.entries<TierDeclaration>(tiers).filter(([name]) => placementOf(settings, name).count > 0);
+
+/** Whether clients outside verify the stack by its own authority. */
+const clientsTrustStack = (settings: Settings<typeof tiers>): boolean =>
+  tiersOf(settings).some(([name, tier]) =>
+    tier.trustedOutside?.(settings[name as keyof typeof tiers]),
+  );
 
 /** What no rotation changes, each with its reason. */
 export function whatStays(settings: Settings<typeof tiers>): string[] {
   return [
-    ...(placementOf(settings, "backup").count > 0
-      ? ["the key of the backups: what it has locked no other opens, and it is kept elsewhere, too"]
-      : []),
+    ...tiersOf(settings).flatMap(([, { neverRotated }]) => neverRotated ?? []),
     ...(settings.machines.source === "lab"
       ? [
           "the lab's own: SSH keys, as a machine with another key is another machine, and its stores",
