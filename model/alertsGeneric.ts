@@ -11,6 +11,7 @@ import {
   changeStopped,
 } from "./sloRules";
 import type { Tiers } from "./tier";
+import { plainBackend } from "./tls";
 
 /** What the alerts of the whole stack depend on. */
 export interface AlertTopology {
@@ -18,6 +19,8 @@ export interface AlertTopology {
   readonly edgeTier: string;
   /** HAProxy's backends of which every server has to be in service. */
   readonly httpEndpoints: readonly string[];
+  /** Those of them that are being switched to TLS or from it: servers are in service either way. */
+  readonly switching: readonly string[];
 }
 
 /** Reads the topology from the plan. */
@@ -25,11 +28,11 @@ export function alertTopology(plan: StackPlan<Tiers>): AlertTopology {
   const planned = Object.values(plan.tiers);
   const balancer = planned.find(({ declaration }) => declaration.vips !== undefined);
   const edge = plan.backends.find(({ vip }) => vip === "edge");
+  const http = plan.vips ? plan.backends.filter(({ mode }) => mode === "http") : [];
   return {
     edgeTier: (plan.vips ? balancer?.name : edge?.tier) ?? "",
-    httpEndpoints: plan.vips
-      ? plan.backends.filter(({ mode }) => mode === "http").map(({ endpoint }) => endpoint)
-      : [],
+    httpEndpoints: http.map(({ endpoint }) => endpoint),
+    switching: http.filter(({ tls }) => tls === "prefer").map(({ endpoint }) => endpoint),
   };
 }
 
@@ -58,8 +61,16 @@ function symptoms({ edgeTier }: AlertTopology): readonly Alert[] {
   ];
 }
 
-function nodes({ httpEndpoints }: AlertTopology): readonly Alert[] {
-  const outOfService = `max by (node) (label_replace(haproxy_server_status{${anyOf("proxy", httpEndpoints)},state="DOWN"}, "node", "$1", "server", "(.+)")) == 1`;
+/** Nodes that a load balancer has in that state in one of the backends. */
+const inState = (backends: readonly string[], state: string) =>
+  `max by (node) (label_replace(haproxy_server_status{${anyOf("proxy", backends)},state="${state}"}, "node", "$1", "server", "(.+)")) == 1`;
+
+function nodes({ httpEndpoints, switching }: AlertTopology): readonly Alert[] {
+  const down = inState(httpEndpoints, "DOWN");
+  const outOfService =
+    switching.length > 0
+      ? `${down} unless on (node) ${inState(switching.map(plainBackend), "UP")}`
+      : down;
   return [
     ...(httpEndpoints.length === 0
       ? []

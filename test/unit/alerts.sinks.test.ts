@@ -10,11 +10,8 @@ import { PageSink } from "../support/pages";
 class FakeMonitor {
   alerts: readonly (readonly [alert: string, state: string])[] | undefined = [];
   private readonly server: Server = createServer((_request, response) => {
-    const result = this.alerts?.map(([alertname, alertstate]) => ({
-      metric: { alertname, alertstate },
-      value: [0, "1"],
-    }));
-    response.writeHead(result ? 200 : 503).end(JSON.stringify({ data: { result } }));
+    const alerts = this.alerts?.map(([alertname, state]) => ({ labels: { alertname }, state }));
+    response.writeHead(alerts ? 200 : 503).end(JSON.stringify({ data: { alerts } }));
   });
 
   async listen(): Promise<string> {

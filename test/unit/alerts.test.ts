@@ -86,12 +86,24 @@ describe("alerts", () => {
     expect(alertTopology(fullPlan)).toEqual({
       edgeTier: "loadBalancer",
       httpEndpoints: ["app", "web"],
+      switching: [],
     });
     const alone = { loadBalancer: { count: 0 }, webPool: { count: 1 }, appPool: { count: 1 } };
     expect(alertTopology(readPlan(tiers, alone))).toEqual({
       edgeTier: "webPool",
       httpEndpoints: [],
+      switching: [],
     });
+  });
+
+  it("count a node that is being switched to TLS by either of its backends", () => {
+    const rulesOf = (tls: string) => {
+      const plan = readPlan(tiers, { monitoring: { count: 1 }, webPool: { tls } });
+      return stackRules({ plan, slo, runbooks: "x", polledRoutes: [] });
+    };
+    const plain = 'haproxy_server_status{proxy=~"web-plain",state="UP"}';
+    expect(rulesOf("prefer")).toContain(`unless on (node) max by (node) (label_replace(${plain}`);
+    for (const tls of ["off", "require"]) expect(rulesOf(tls)).not.toContain("web-plain");
   });
 
   it("measure requests at the edge alone", () => {
