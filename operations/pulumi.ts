@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
@@ -184,6 +184,37 @@ export function engineEvents(stack: Stack, command: "up" | "preview" | "destroy"
   return existsSync(file) ? readFileSync(file, "utf8") : "";
 }
 
+/** An event that may be kept: whole, and no debug message, which shows secrets in plain text. */
+function mayBeKept(line: string): boolean {
+  try {
+    const { diagnosticEvent } = JSON.parse(line) as { diagnosticEvent?: { severity?: string } };
+    return diagnosticEvent?.severity !== "debug";
+  } catch {
+    return false;
+  }
+}
+
+/** Those of the engine's events that may be kept. */
+export function withoutDebug(events: string): string {
+  return events
+    .split("\n")
+    .filter(mayBeKept)
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+/** Makes an empty event log that nobody else may read while the engine writes it. */
+export function beginEvents(file: string): void {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  rmSync(file, { force: true });
+  writeFileSync(file, "", { mode: 0o600 });
+}
+
+/** Leaves of an event log what may be kept. */
+export function endEvents(file: string): void {
+  if (existsSync(file)) writeFileSync(file, withoutDebug(readFileSync(file, "utf8")));
+}
+
 /** Signals pass to Pulumi at most once in this time: a terminal and make may both send one. */
 const signalPauseMs = 1000;
 
@@ -197,8 +228,7 @@ export async function runPulumi(
   args: readonly string[],
 ): Promise<void> {
   const events = eventsFile(stack, command);
-  mkdirSync(path.dirname(events), { recursive: true });
-  rmSync(events, { force: true });
+  beginEvents(events);
 
   // The lab's machines are on this computer, and serve while it works: they come first.
   const shared = configuredSource(settingsOf(stack.configFile)) === "lab";
@@ -235,6 +265,7 @@ export async function runPulumi(
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, passOn);
   const result = await child;
+  endEvents(events);
   for (const signal of signals) process.off(signal, passOn);
 
   if (result.code === "ENOENT") {

@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { stringify } from "yaml";
 import { projectRoot } from "../../model/rendering";
 import type { GateSpec } from "../../operations/gate";
+import { beginEvents, endEvents } from "../../operations/pulumi";
 import { lowest, yieldSession } from "../../operations/priority";
 import { ssh, type SshResult, type SshTarget } from "../../operations/ssh";
 
@@ -280,7 +281,7 @@ export class LiveStack {
 
   private async run(command: "up" | "preview", args: readonly string[]): Promise<Run> {
     const events = this.eventsFile;
-    rmSync(events, { force: true });
+    beginEvents(events);
     const started = Date.now();
     const result = await this.yieldingPulumi([
       command,
@@ -292,6 +293,7 @@ export class LiveStack {
       events,
       ...args,
     ]);
+    endEvents(events);
     const { steps, changes } = readEvents(events);
     return {
       ok: result.exitCode === 0,

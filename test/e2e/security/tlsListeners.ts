@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { mustRun } from "../../faults/fault";
 import type { DataStack } from "../../support/dataStack";
 import type { Member } from "../../support/members";
+import { passwordsOf } from "../../support/passwords";
 
 /**
  * Run by the Node.js of a node: connects to HOST:PORT in five ways and prints which were refused.
@@ -112,20 +113,28 @@ export function tlsListeners(data: DataStack): void {
       const { machines } = await stack.outputs();
       const members = await data.nodesOf("mysqlCluster");
       const [first] = members;
+      const { mysql } = await passwordsOf(data, await data.application());
+      const input = `[client]\npassword=${mysql}\n`;
       const attempt = async (host: string, ...options: readonly string[]) => {
-        const words = ["mysql", `--host=${host}`, "--user=app", "--batch", ...options];
-        const command = `docker exec -i ${first!.node} ${words.join(" ")} --execute="SELECT 1"`;
-        return (await stack.on(first!.machine, command)).stderr;
+        const words = [
+          ...["mysql", "--defaults-extra-file=/dev/stdin", `--host=${host}`, "--user=app"],
+          ...["--batch", ...options],
+        ];
+        const command = `docker exec -i ${first!.node} ${words.join(" ")} --execute="SELECT 'let in'"`;
+        const { stdout, stderr } = await stack.on(first!.machine, command, { input });
+        return `${stdout}${stderr}`;
       };
       for (const { machine } of members) {
         const host = machines[machine]?.address ?? "";
-        expect(await attempt(host, "--ssl-mode=DISABLED")).toMatch(/insecure transport|3159/i);
+        // The client itself gives its password to nobody who could be overheard.
+        expect(await attempt(host, "--ssl-mode=DISABLED")).toMatch(
+          /insecure transport|3159|secure connection|2061/i,
+        );
         expect(await attempt(host, "--ssl-mode=REQUIRED", "--tls-version=TLSv1.1")).toMatch(
           /TLS|SSL/,
         );
-        // The right authority and name get as far as the missing password.
         const right = ["--ssl-mode=VERIFY_IDENTITY", "--ssl-ca=/etc/holdfast/tls/ca.pem"];
-        expect(await attempt(host, ...right)).toContain("Access denied");
+        expect(await attempt(host, ...right)).toContain("let in");
         expect(
           await attempt(host, "--ssl-mode=VERIFY_CA", "--ssl-ca=/etc/holdfast/tls/node.pem"),
         ).toMatch(/certificate verify failed|SSL connection error/);
