@@ -21,7 +21,7 @@ const data = new DataStack("security", lab, new Figures("security"), {
 describe("a live stack that is attacked", () => {
   beforeAll(async () => {
     await data.up();
-    await data.seed(1000);
+    await data.seed(10_000);
   });
 
   afterAll(async () => {
