@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import path from "node:path";
+import type { z } from "zod";
 import { leaps } from "../model/rotation";
 import { checkSettings, parseSettings } from "../model/settings";
 import type { TierDeclaration } from "../model/tier";
@@ -58,13 +59,13 @@ export async function requireEngines(
 function skippedTls(written: Readonly<Record<string, unknown>>, state: StackState): string[] {
   return Object.entries<TierDeclaration>(tiers).flatMap(([tier, { settings }]) => {
     const values = (written[tier] ?? {}) as { readonly tls?: unknown };
-    const found = settings.shape["tls"]?.safeParse(values.tls);
+    const schema = settings.shape["tls"] as z.ZodType<TlsStage> | undefined;
+    const found = schema?.safeParse(values.tls);
     if (!found?.success) return [];
     const nodes = gatesOfTier(state, tier).map(
       ({ node, service }) => [node, service.tls ?? "off"] as const,
     );
-    const stage = found.data as TlsStage;
-    return stageSkipped(`holdfast:${tier}.tls`, stage, Object.fromEntries(nodes)) ?? [];
+    return stageSkipped(`holdfast:${tier}.tls`, found.data, Object.fromEntries(nodes)) ?? [];
   });
 }
 
