@@ -23,7 +23,7 @@ export interface Workload {
   readonly capabilities?: readonly string[];
   /** User of the process, `uid` or `uid:gid`. Default: the image's. */
   readonly user?: string;
-  /** Folders in memory, path -> mount options. */
+  /** Folders in memory, path -> mount options; those that anyone may write are so anyway. */
   readonly tmpfs?: Readonly<Record<string, string>>;
   /** Folders of the machine, path on it -> path in the container. */
   readonly hostFolders?: Readonly<Record<string, string>>;
@@ -119,7 +119,7 @@ export class Node extends pulumi.ComponentResource {
           }),
         },
         securityOpts: ["no-new-privileges:true"],
-        ...(workload.tmpfs && { tmpfs: workload.tmpfs }),
+        tmpfs: { ...scratchFolders(workload.memoryMegabytes), ...workload.tmpfs },
         volumes: [
           ...Object.entries(workload.hostFolders ?? {}).map(([hostPath, containerPath]) => ({
             hostPath,
@@ -193,6 +193,16 @@ export class Node extends pulumi.ComponentResource {
       { parent: this, deleteBeforeReplace: true },
     );
   }
+}
+
+/**
+ * The folders that images leave writable for anyone, in memory: what gets in by a hole in a
+ * service finds no file to leave behind. A quarter of the container's memory at most, so that a
+ * full one is an error of who writes and not the end of the process.
+ */
+function scratchFolders(memoryMegabytes: number): Record<string, string> {
+  const options = `mode=1777,size=${Math.floor(memoryMegabytes / 4)}m`;
+  return { "/run/lock": options, "/tmp": options, "/var/tmp": options };
 }
 
 /** The gate's description, as plain data: it is recorded in the stack's state. */
