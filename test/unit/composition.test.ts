@@ -5,6 +5,9 @@ import { recordRegistrations, type Registration } from "./support/registrations"
 
 const containerType = "docker:index/container:Container";
 
+/** Folders that images leave writable for anyone. */
+const scratch = ["/run/lock", "/tmp", "/var/tmp"];
+
 /** A stack, and what each tier's first node must wait for. */
 interface Composition {
   readonly name: string;
@@ -169,7 +172,19 @@ describe.each([hello, full])("$name", ({ settings, tiers, name }) => {
   it("gives the web nodes volumes and memory to write to", () => {
     const { tmpfs, volumes } = named("web-a-container").inputs;
     expect(volumes).toEqual([{ volumeName: "holdfast-web-a", containerPath: "/var/lib/nginx" }]);
-    expect(Object.keys(tmpfs as object)).toEqual(["/run/holdfast", "/run/nginx", "/var/log/nginx"]);
+    const own = Object.keys(tmpfs as object).filter((folder) => !scratch.includes(folder));
+    expect(own).toEqual(["/run/holdfast", "/run/nginx", "/var/log/nginx"]);
+  });
+
+  it("keeps in memory what anyone may write, a quarter of the container's at most", () => {
+    for (const key of nodeKeys) {
+      const { tmpfs, memory } = named(`${key}-container`).inputs as {
+        readonly tmpfs: Readonly<Record<string, string>>;
+        readonly memory: number;
+      };
+      expect(Object.keys(tmpfs), key).toEqual(expect.arrayContaining(scratch));
+      expect(tmpfs["/var/tmp"], key).toBe(`mode=1777,size=${Math.floor(memory / 4)}m`);
+    }
   });
 
   it("takes the whole stack down before any guard can hold it back", () => {

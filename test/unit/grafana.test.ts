@@ -232,7 +232,12 @@ describe("the program", () => {
       expect(securityOpts).toEqual(["no-new-privileges:true"]);
       expect(memory).toBe(512);
       expect(volumes).toEqual([]);
-      expect(Object.keys(tmpfs as object)).toEqual(["/tmp", "/var/lib/grafana"]);
+      expect(Object.keys(tmpfs as object).sort()).toEqual([
+        "/run/lock",
+        "/tmp",
+        "/var/lib/grafana",
+        "/var/tmp",
+      ]);
     });
 
     it("comes after monitoring, one node at a time", () => {
