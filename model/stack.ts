@@ -187,7 +187,7 @@ function plannedTiers(
         : declaration.everyMachine?.(settings)
           ? everywhere
           : [...(placed.get(name) ?? []), ...beside],
-      listeners: declaration.listeners(settings[name] as never),
+      listeners: declaration.listeners(settings[name] as never, settings),
       statusPort: declaration.statusPort?.(settings[name] as never),
     };
   });
