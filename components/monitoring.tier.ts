@@ -96,6 +96,7 @@ function listeners(values: MonitoringSettings): readonly Listener[] {
       name: "agent",
       protocol: "tcp",
       port: values.agentPort,
+      eitherWay: true,
       from: ["peers"],
       purpose: "health and metrics",
       metricsPath: "/metrics",

@@ -2,7 +2,7 @@ import * as addresses from "./addresses";
 import { checkSettings, placementOf, SettingsError, type Problem, type Settings } from "./settings";
 import { contradictions } from "./stackProblems";
 import { letter, type Balanced, type Listener, type TierDeclaration, type Tiers } from "./tier";
-import { stageOf, type TlsStage } from "./tls";
+import { stageOf, withMetricsTls, type TlsStage } from "./tls";
 
 export { labRegistryAddress } from "./addresses";
 
@@ -187,7 +187,9 @@ function plannedTiers(
         : declaration.everyMachine?.(settings)
           ? everywhere
           : [...(placed.get(name) ?? []), ...beside],
-      listeners: declaration.listeners(settings[name] as never),
+      listeners: declaration
+        .listeners(settings[name] as never)
+        .map((listener) => withMetricsTls(listener, settings.pki.metricsTls)),
       statusPort: declaration.statusPort?.(settings[name] as never),
     };
   });
@@ -262,8 +264,8 @@ export function readPlan<T extends Tiers>(
 }
 
 function contradictionsAmong(tiers: Tiers, values: Readonly<Record<string, unknown>>): Problem[] {
-  // Everything stands on these two; a guess at what they should be would only add noise.
-  if (!values["machines"] || !values["registry"]) return [];
+  // Everything stands on these; a guess at what they should be would only add noise.
+  if (!values["machines"] || !values["registry"] || !values["pki"]) return [];
   const readable = Object.fromEntries(Object.entries(tiers).filter(([name]) => values[name]));
   return contradictions(drawPlan(readable, values as Settings));
 }

@@ -14,6 +14,8 @@ const stages = ["off", "prefer", "require"] as const;
  */
 export type TlsStage = (typeof stages)[number];
 
+export const tlsStage = z.enum(stages);
+
 export interface TlsSettings {
   readonly port: number;
   readonly tls: TlsStage;
@@ -25,10 +27,7 @@ export function tlsSettings(fallback: TlsStage, more = "") {
   const what =
     "TLS to the nodes, with certificates of the stack's authority that are verified. `off`: none. `prefer`: nodes listen on both ports; load balancers take TLS, and the plain port while it reaches more nodes. `require`: TLS alone. A running stack is switched without a failed request from one to the next, an update for each: `off`, `prefer`, `require`, or back.";
   return {
-    tls: z
-      .enum(stages)
-      .default(fallback)
-      .describe(more ? `${what} ${more}` : what),
+    tls: tlsStage.default(fallback).describe(more ? `${what} ${more}` : what),
     tlsPort: port("Port of the nodes for TLS, where `tls` is not `off`.", 8443),
   };
 }
@@ -39,6 +38,18 @@ export function tlsListener({ port, tls, tlsPort }: TlsSettings): Pick<Listener,
     port,
     ...(tls !== "off" && { tls: { port: tlsPort, required: tls === "require" } }),
   };
+}
+
+/**
+ * The listener with the TLS that `holdfast:pki.metricsTls` gives it, on its one port. That is every
+ * one with metrics but the application's, which has TLS of its own.
+ */
+export function withMetricsTls(listener: Listener, stage: TlsStage): Listener {
+  const { port, metricsPath, balanced, eitherWay = false } = listener;
+  const speaks = stage === "require" || (stage === "prefer" && eitherWay);
+  return port === undefined || metricsPath === undefined || balanced || !speaks
+    ? listener
+    : { ...listener, tls: { port, required: stage === "require" } };
 }
 
 export function stageOf({ tls }: Pick<Listener, "tls">): TlsStage {
