@@ -96,6 +96,7 @@ function agentView(plan: MonitoringPlan, node: PlannedNode): MonitoringAgentView
     node: node.key,
     address,
     agentPort: settings.agentPort,
+    tls: plan.settings.pki.metricsTls,
     reader: {
       port: settings.readerPort,
       monitors: [node, ...peers].map(

@@ -49,6 +49,8 @@ export interface Backend extends Balanced {
   readonly address: string;
   /** How the servers are spoken to. */
   readonly tls: TlsStage;
+  /** Whether a check on a port of its own is asked over TLS. */
+  readonly checkTls: boolean;
   readonly servers: readonly {
     readonly name: string;
     readonly address: string;
@@ -282,6 +284,9 @@ function backendsOf(tier: PlannedTier, vips: StackPlan["vips"]): Backend[] {
           tier: tier.name,
           address: vips?.[offer.vip] ?? first.machine.address,
           tls: stageOf(listener),
+          checkTls:
+            offer.check.port !== undefined &&
+            tier.listeners.some((asked) => asked.tls?.port === offer.check.port),
           servers: tier.nodes.map(({ key, machine }) => ({
             name: key,
             address: machine.address,

@@ -52,6 +52,12 @@ export function withMetricsTls(listener: Listener, stage: TlsStage): Listener {
     : { ...listener, tls: { port, required: stage === "require" } };
 }
 
+/** How others reach a tier's port that takes either; undefined where it has none. */
+export function eitherWayStage(listeners: readonly Listener[]): TlsStage | undefined {
+  const found = listeners.find(({ eitherWay }) => eitherWay);
+  return found && stageOf(found);
+}
+
 export function stageOf({ tls }: Pick<Listener, "tls">): TlsStage {
   if (!tls) return "off";
   return tls.required ? "require" : "prefer";
@@ -73,18 +79,37 @@ export function stageSkipped(
     : `${key}: found ${written}, allowed: prefer, because ${at.join(", ")} ${at.length === 1 ? "is" : "are"} at ${opposite} and could not be reached in the middle of the update`;
 }
 
+/**
+ * As `stageSkipped`, for `holdfast:pki.metricsTls`. Nodes without a stage come from a version that
+ * spoke plain text alone on those ports: they are to take either before anybody uses TLS.
+ */
+export function metricsStageSkipped(
+  written: TlsStage,
+  nodes: Readonly<Record<string, TlsStage | undefined>>,
+): string | undefined {
+  const key = "holdfast:pki.metricsTls";
+  const known = Object.entries(nodes).flatMap(([node, at]) => (at ? [[node, at] as const] : []));
+  const older = Object.keys(nodes).filter((node) => nodes[node] === undefined);
+  return older.length > 0 && written !== "off"
+    ? `${key}: found ${written}, allowed: off, because ${older.join(", ")} ${older.length === 1 ? "knows" : "know"} plain text alone on the ports for health and metrics; set off, then prefer, then require, an update for each`
+    : stageSkipped(key, written, Object.fromEntries(known));
+}
+
 /** A port at which others reach a listener. */
 export interface OpenPort {
   readonly port: number | undefined;
   readonly tls: boolean;
 }
 
-/** The ports at which others reach a listener, the one that users take first. */
+/**
+ * The ports at which others reach a listener, the one that users take first. A port that takes both
+ * TLS and plain text is one port.
+ */
 export function openPorts({ port, tls }: Pick<Listener, "port" | "tls">): readonly OpenPort[] {
   const plain = { port, tls: false };
   if (!tls) return [plain];
   const secure = { port: tls.port, tls: true };
-  return tls.required ? [secure] : [secure, plain];
+  return tls.required || tls.port === port ? [secure] : [secure, plain];
 }
 
 /**

@@ -30,9 +30,9 @@ export class Agent {
     }
     // Left behind where the same container starts again.
     rmSync(healthFile, { force: true });
+    const { address, agentPort: port, tls } = this.view;
     serve(
-      this.view.address,
-      this.view.agentPort,
+      { address, port, tls },
       {
         "/status": () => json(200, this.status()),
         "/metrics": () => this.metrics.page(this.status(), this.programs),
