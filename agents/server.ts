@@ -113,6 +113,25 @@ function sorted(secure: Server, plain: Server | undefined): Server {
   });
 }
 
+/** What others reach: over TLS, and until that is required without it on the same port, too. */
+export function serverForOthers(
+  tls: TlsStage,
+  identity: Identity,
+  respond: RequestListener,
+): Server {
+  const secure = https.createServer({ ...limits, ...secureOptions, ...identity }, respond);
+  const plain = tls === "require" ? undefined : http.createServer(limits, respond);
+  return sorted(secure, plain);
+}
+
+/** The certificate is read once: a node whose files change is another one. */
+export function nodeIdentity(): Identity {
+  return {
+    cert: readFileSync(`${certificates}/node.pem`, "utf8"),
+    key: readFileSync(`${certificates}/node.key`, "utf8"),
+  };
+}
+
 /** As `serve`, with the node's certificate; errors of the servers are the caller's. */
 export function listen(
   { address, port, tls }: At,
@@ -124,21 +143,15 @@ export function listen(
   const servers = [http.createServer(limits, own).listen(port, loopback)];
   if (address === loopback) return servers;
   const others = responder((method) => (method === "GET" ? read : {}));
-  const secure = https.createServer({ ...limits, ...secureOptions, ...identity() }, others);
-  const plain = tls === "require" ? undefined : http.createServer(limits, others);
-  return [...servers, sorted(secure, plain).listen(port, address)];
+  return [...servers, serverForOthers(tls, identity(), others).listen(port, address)];
 }
 
 /**
  * Serves pages by path: `read` to whoever the firewall lets in, `commands` by POST to this machine
- * alone. The certificate is read once: a node whose files change is another one.
+ * alone.
  */
 export function serve(at: At, read: Pages, commands: Pages = {}): void {
-  const identity = () => ({
-    cert: readFileSync(`${certificates}/node.pem`, "utf8"),
-    key: readFileSync(`${certificates}/node.key`, "utf8"),
-  });
-  for (const server of listen(at, identity, read, commands)) {
+  for (const server of listen(at, nodeIdentity, read, commands)) {
     server.on("error", (error) => {
       log("cannot listen", { at, error: error.message });
       process.exit(1);

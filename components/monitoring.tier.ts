@@ -105,6 +105,7 @@ function listeners(values: MonitoringSettings): readonly Listener[] {
       name: "reader",
       protocol: "tcp",
       port: values.readerPort,
+      eitherWay: true,
       from: ["admin", "grafana"],
       purpose: "queries, answered out of what every Prometheus has recorded",
     },

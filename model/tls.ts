@@ -42,12 +42,12 @@ export function tlsListener({ port, tls, tlsPort }: TlsSettings): Pick<Listener,
 
 /**
  * The listener with the TLS that `holdfast:pki.metricsTls` gives it, on its one port. That is every
- * one with metrics but the application's, which has TLS of its own.
+ * one with metrics, or that an agent answers, but the application's, which has TLS of its own.
  */
 export function withMetricsTls(listener: Listener, stage: TlsStage): Listener {
   const { port, metricsPath, balanced, eitherWay = false } = listener;
   const speaks = stage === "require" || (stage === "prefer" && eitherWay);
-  return port === undefined || metricsPath === undefined || balanced || !speaks
+  return port === undefined || (metricsPath === undefined && !eitherWay) || balanced || !speaks
     ? listener
     : { ...listener, tls: { port, required: stage === "require" } };
 }
