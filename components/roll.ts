@@ -73,7 +73,7 @@ export interface ExporterNodeArgs {
   /** Settings name of its tier. */
   readonly tier: string;
   readonly workload: Omit<Workload, "memoryMegabytes" | "stopTimeoutSeconds">;
-  readonly settings: { readonly port: number; readonly memoryMegabytes: number };
+  readonly settings: { readonly memoryMegabytes: number };
   /** What must be there before it. */
   readonly after: readonly pulumi.Resource[];
 }
@@ -95,7 +95,7 @@ export function exporterNode(parent: pulumi.Resource, args: ExporterNodeArgs): N
         memoryMegabytes: settings.memoryMegabytes,
         stopTimeoutSeconds: 5,
       },
-      service: { probe: { port: settings.port, path: "/" } },
+      service: { healthCheck: true },
       required: 0,
       startTimeoutSeconds: 60,
       members: [planned],
