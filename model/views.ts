@@ -359,6 +359,8 @@ export interface PrometheusView {
   readonly slotSeconds: number;
   /** `address:port` of every Alertmanager. */
   readonly alertmanagers: readonly string[];
+  /** Authority of the certificates of the Alertmanagers and those who probe, null where they have none. */
+  readonly monitorsAuthority: string | null;
   readonly jobs: readonly {
     readonly job: string;
     readonly path: string;
@@ -408,6 +410,8 @@ export interface GrafanaDataSourceView {
   readonly uid: string;
   readonly type: string;
   readonly url: string;
+  /** Authority of its certificate, as Grafana reads it, null where it is asked without TLS. */
+  readonly authority: string | null;
   readonly scrapeIntervalSeconds: number;
 }
 
@@ -428,7 +432,7 @@ export interface MonitoringAgentView {
   /** Queries answered out of what all Prometheus have recorded. */
   readonly reader: {
     readonly port: number;
-    /** Addresses of them, such as `http://10.77.0.61:9090`, the node's own first. */
+    /** Addresses of them, such as `https://10.77.0.61:9090`, the node's own first. */
     readonly monitors: readonly string[];
   };
   /** In the order in which they are stopped. */
