@@ -76,6 +76,7 @@ export function backupAgentFile(plan: BackupPlan, node: PlannedNode, repository:
     node: node.key,
     address: node.machine.address,
     agentPort: settings.agentPort,
+    tls: plan.settings.pki.metricsTls,
     database: plan.settings.mysqlCluster.database,
     primary: endpoint(plan, mysqlEndpoints.primary),
     replicas: endpoint(plan, mysqlEndpoints.replicas),

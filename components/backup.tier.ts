@@ -83,6 +83,7 @@ function listeners(values: BackupSettings): readonly Listener[] {
       name: "agent",
       protocol: "tcp",
       port: values.agentPort,
+      eitherWay: true,
       from: ["admin"],
       purpose: "health and metrics",
       metricsPath: "/metrics",

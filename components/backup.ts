@@ -16,7 +16,7 @@ import type { Machines } from "./machines";
 import { mysqlPassword } from "./mysqlCluster";
 import type { Node, Workload } from "./node";
 import type { Passwords } from "./passwords";
-import type { Pki } from "./pki";
+import { tlsFiles, type Pki } from "./pki";
 import { RoleImage, type Registry } from "./roleImage";
 import { gatesOf, rollOut } from "./roll";
 
@@ -124,7 +124,7 @@ export class Backup extends pulumi.ComponentResource {
           key.apply(({ repository }) => backupAgentFile(plan, node, repository)),
         ),
         "/etc/holdfast/secrets.json": pulumi.secret(secrets),
-        "/etc/holdfast/tls/ca.pem": pki.caCertificate,
+        ...tlsFiles(pki, pki.node(node, { names: [], addresses: [] })),
         ...(authority && {
           [storeAuthorityPath]: authority === "stack" ? pki.caCertificate : storeCertificate,
         }),

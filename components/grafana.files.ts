@@ -5,6 +5,7 @@ import type { PlannedNode, StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
 import type { GrafanaDashboardsView, GrafanaDataSourceView, GrafanaView } from "../model/views";
 import type { grafana } from "./grafana.tier";
+import { readersName, stackAuthority } from "./monitoring.files";
 import type { monitoring } from "./monitoring.tier";
 
 /** The plan of a stack that may have Grafana. */
@@ -16,9 +17,6 @@ const dashboardFolder = "/etc/holdfast/dashboards";
 
 /** File with the password of `admin`. */
 export const adminPasswordFile = "/run/secrets/grafana-admin-password";
-
-/** Name under which the readers of all monitoring nodes are known in the container. */
-const readersName = "readers.holdfast.internal";
 
 /** Addresses of the readers by their one name: whoever connects takes the first that accepts. */
 export function readerHosts(plan: GrafanaPlan): readonly { host: string; ip: string }[] {
@@ -53,9 +51,11 @@ export function grafanaFiles(
     url: urlOf(plan, node),
     homeDashboard: file(dashboards[0]?.uid ?? ""),
   };
+  const tls = plan.settings.pki.metricsTls !== "off";
   const source: GrafanaDataSourceView = {
     ...dataSource,
-    url: `http://${readersName}:${monitoring.readerPort}`,
+    url: `${tls ? "https" : "http"}://${readersName}:${monitoring.readerPort}`,
+    authority: tls ? `$__file{${stackAuthority}}` : null,
     scrapeIntervalSeconds: monitoring.scrapeIntervalSeconds,
   };
   const provider: GrafanaDashboardsView = { folder: dashboardFolder };

@@ -20,8 +20,8 @@ export const closeSeconds = 2;
 
 /**
  * Certificates with which the load balancers end TLS: certificate and key in one file, as HAProxy
- * reads them. Clients at the edge meet the one, with ACME until there is another; tiers at endpoints
- * meet the other.
+ * reads them. Clients at the edge meet the one, with ACME until there is another; tiers at endpoints,
+ * and whoever asks for statistics, meet the other.
  */
 export const edgePem = `${tlsFolder}/edge.pem`;
 export const endpointsPem = `${tlsFolder}/endpoints.pem`;
@@ -46,6 +46,7 @@ export function loadBalancerFiles(
   node: PlannedNode,
 ): Readonly<Record<string, string>> {
   const settings = plan.settings.loadBalancer;
+  const { metricsTls } = plan.settings.pki;
   const { address, interface: device } = node.machine;
   const nodes = plan.tiers.loadBalancer.nodes;
   const other = nodes.find(({ key }) => key !== node.key);
@@ -56,6 +57,7 @@ export function loadBalancerFiles(
     node: node.key,
     address,
     statusPort: settings.statusPort,
+    statusCertificate: metricsTls === "require" ? endpointsPem : null,
     maxConnections: settings.maxConnections,
     // Each request of a client may need one more on its way to the application.
     totalConnections: 2 * settings.maxConnections,
@@ -96,6 +98,7 @@ export function loadBalancerFiles(
     heartbeatPort: settings.heartbeatPort,
     statusPort: settings.statusPort,
     supervisorPort: settings.supervisorPort,
+    tls: metricsTls,
     virtualAddresses,
     closeSeconds,
     hardStopSeconds: settings.drainSeconds,
@@ -171,18 +174,20 @@ function serviceOf(
 
 /** How the servers are reached: with TLS, without, or either where they are being switched. */
 function poolsOf(backend: Backend): Pick<HaproxyService, "pools" | "choice"> {
-  const { endpoint: name, servers, check, tls } = backend;
+  const { endpoint: name, servers, check, checkTls, tls } = backend;
   const checkPort = check.port ?? null;
   const plain = servers.map(({ tlsPort: _, ...server }): HaproxyServer => ({
     ...server,
     tlsName: null,
     checkPort,
+    checkTlsName: checkTls ? server.name : null,
   }));
   const secure = servers.map(({ tlsPort, ...server }): HaproxyServer => ({
     ...server,
     port: tlsPort ?? server.port,
     tlsName: server.name,
     checkPort,
+    checkTlsName: checkTls ? server.name : null,
   }));
   // A check of TCP is the agent's word on its role: nobody else is asked.
   const askUnchecked = backend.mode === "http" && servers.length > 1;

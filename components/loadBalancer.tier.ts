@@ -312,6 +312,7 @@ function listeners(values: LoadBalancerSettings): readonly Listener[] {
       name: "supervisor",
       protocol: "tcp",
       port: values.supervisorPort,
+      eitherWay: true,
       from: [],
       purpose: "state of the node, for gates and as metrics",
       metricsPath: "/metrics",

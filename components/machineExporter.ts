@@ -3,7 +3,9 @@ import { metricsFolder } from "../model/deployMarkers";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
 import type { Machines } from "./machines";
+import { metricsOverTls, webConfigArguments, webConfigFiles } from "./metricsServer";
 import type { Node } from "./node";
+import { tlsFiles, type Pki } from "./pki";
 import { RoleImage, type Registry } from "./roleImage";
 import { exporterNode, gatesOf, type ExporterNodeArgs } from "./roll";
 
@@ -12,6 +14,7 @@ export interface MachineExporterArgs {
   readonly machines: Machines;
   /** Where the role's image is pushed. */
   readonly registry: Registry;
+  readonly pki: Pki;
 }
 
 /** What is followed; each of the others would cost and tell nothing that anybody looks at. */
@@ -54,7 +57,7 @@ export class MachineExporter extends pulumi.ComponentResource {
         planned,
         machines: args.machines,
         tier: args.plan.tiers.machineExporter.name,
-        workload: workload(planned, image, settings.port),
+        workload: workload(planned, image, args),
         settings,
         after: [],
       }),
@@ -65,14 +68,15 @@ export class MachineExporter extends pulumi.ComponentResource {
 }
 
 function workload(
-  { machine }: PlannedNode,
+  planned: PlannedNode,
   image: pulumi.Input<string>,
-  port: number,
+  { plan, pki }: MachineExporterArgs,
 ): ExporterNodeArgs["workload"] {
   return {
     image,
     command: [
-      `--web.listen-address=${machine.address}:${port}`,
+      `--web.listen-address=${planned.machine.address}:${plan.settings.machineExporter.port}`,
+      ...webConfigArguments(plan),
       "--path.procfs=/machine/proc",
       "--path.sysfs=/machine/sys",
       "--path.rootfs=/machine/root",
@@ -83,7 +87,10 @@ function workload(
       "--web.disable-exporter-metrics",
       "--log.format=json",
     ],
-    files: {},
+    files: {
+      ...webConfigFiles(plan),
+      ...(metricsOverTls(plan) && tlsFiles(pki, pki.node(planned, { names: [], addresses: [] }))),
+    },
     machineFolders: {
       "/": "/machine/root",
       "/proc": "/machine/proc",

@@ -7,6 +7,7 @@ import { clockOf, slotSeconds } from "../model/slo";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
 import type { BlackboxView, MonitoringAgentView, PrometheusView } from "../model/views";
+import { metricsOverTls, webConfigArguments, webConfigFiles } from "./metricsServer";
 import type { monitoring } from "./monitoring.tier";
 
 /** The plan of a stack with monitoring. */
@@ -35,19 +36,21 @@ export function monitoringProblems(plan: MonitoringPlan): Problem[] {
     }));
 }
 
-/** Where Prometheus finds the stack's authority. */
-export const stackAuthority = "/etc/holdfast/tls/stack.pem";
+/** Name under which whoever has a question finds all readers; their certificates are valid for it. */
+export const readersName = "readers.holdfast.internal";
 
-/** Whether some metrics are fetched over TLS. */
-export const scrapesOverTls = (plan: MonitoringPlan): boolean =>
-  scrapeJobs(plan).some(({ tls }) => tls);
+/** Where a node finds the stack's authority. */
+export const stackAuthority = "/etc/holdfast/tls/ca.pem";
+
+const schemeOf = (plan: MonitoringPlan) => (metricsOverTls(plan) ? "https" : "http");
+
+function prometheusUrl(plan: MonitoringPlan, { machine }: PlannedNode): string {
+  return `${schemeOf(plan)}://${machine.address}:${plan.settings.monitoring.prometheusPort}`;
+}
 
 /** Prometheus' own address in the stack's network. */
 export function prometheusUrls(plan: MonitoringPlan): readonly string[] {
-  const { prometheusPort } = plan.settings.monitoring;
-  return plan.tiers.monitoring.nodes.map(
-    ({ machine }) => `http://${machine.address}:${prometheusPort}`,
-  );
+  return plan.tiers.monitoring.nodes.map((node) => prometheusUrl(plan, node));
 }
 
 function prometheusFile(plan: MonitoringPlan, node: PlannedNode, stack: string): string {
@@ -59,6 +62,7 @@ function prometheusFile(plan: MonitoringPlan, node: PlannedNode, stack: string):
     scrapeIntervalSeconds: settings.scrapeIntervalSeconds,
     slotSeconds,
     alertmanagers: monitors.map(({ machine }) => `${machine.address}:${settings.alertmanagerPort}`),
+    monitorsAuthority: metricsOverTls(plan) ? stackAuthority : null,
     jobs: scrapeJobs(plan).map(({ targets, tls, ...job }) => ({
       ...job,
       authorityFile: tls ? stackAuthority : null,
@@ -80,6 +84,7 @@ function agentView(plan: MonitoringPlan, node: PlannedNode): MonitoringAgentView
   const settings = plan.settings.monitoring;
   const { address } = node.machine;
   const at = (port: number) => `${address}:${port}`;
+  const url = (port: number, path: string) => `${schemeOf(plan)}://${at(port)}${path}`;
   const peers = plan.tiers.monitoring.nodes.filter(({ key }) => key !== node.key);
   const cluster =
     peers.length === 0
@@ -96,11 +101,10 @@ function agentView(plan: MonitoringPlan, node: PlannedNode): MonitoringAgentView
     node: node.key,
     address,
     agentPort: settings.agentPort,
+    tls: plan.settings.pki.metricsTls,
     reader: {
       port: settings.readerPort,
-      monitors: [node, ...peers].map(
-        ({ machine }) => `http://${machine.address}:${settings.prometheusPort}`,
-      ),
+      monitors: [node, ...peers].map((monitor) => prometheusUrl(plan, monitor)),
     },
     programs: [
       {
@@ -112,10 +116,11 @@ function agentView(plan: MonitoringPlan, node: PlannedNode): MonitoringAgentView
           `--storage.tsdb.retention.time=${settings.retentionDays}d`,
           `--storage.tsdb.retention.size=${settings.retentionGigabytes}GB`,
           `--web.listen-address=${at(settings.prometheusPort)}`,
-          `--web.external-url=http://${at(settings.prometheusPort)}/`,
+          ...webConfigArguments(plan),
+          `--web.external-url=${url(settings.prometheusPort, "/")}`,
           "--log.format=json",
         ],
-        readyUrl: `http://${at(settings.prometheusPort)}/-/ready`,
+        readyUrl: url(settings.prometheusPort, "/-/ready"),
       },
       {
         name: "alertmanager",
@@ -124,11 +129,12 @@ function agentView(plan: MonitoringPlan, node: PlannedNode): MonitoringAgentView
           "--config.file=/etc/holdfast/alertmanager.yml",
           `--storage.path=${monitoringVolume}/alertmanager`,
           `--web.listen-address=${at(settings.alertmanagerPort)}`,
-          `--web.external-url=http://${at(settings.alertmanagerPort)}/`,
+          ...webConfigArguments(plan),
+          `--web.external-url=${url(settings.alertmanagerPort, "/")}`,
           "--log.format=json",
           ...cluster,
         ],
-        readyUrl: `http://${at(settings.alertmanagerPort)}/-/ready`,
+        readyUrl: url(settings.alertmanagerPort, "/-/ready"),
       },
       {
         name: "blackbox",
@@ -136,16 +142,17 @@ function agentView(plan: MonitoringPlan, node: PlannedNode): MonitoringAgentView
           "prometheus-blackbox-exporter",
           "--config.file=/etc/holdfast/blackbox.yml",
           `--web.listen-address=${at(settings.blackboxPort)}`,
+          ...webConfigArguments(plan),
           "--log.format=json",
         ],
-        readyUrl: `http://${at(settings.blackboxPort)}/-/healthy`,
+        readyUrl: url(settings.blackboxPort, "/-/healthy"),
       },
     ],
   };
 }
 
 /** Where a probe finds the authority of the edge's certificate, where not every system knows it. */
-export const probeAuthority = "/etc/holdfast/tls/ca.pem";
+export const probeAuthority = "/etc/holdfast/tls/edge-ca.pem";
 
 /** By what probes verify the edge's certificate; by default it is the stack's own. */
 export interface ProbeTrust {
@@ -179,6 +186,7 @@ export function monitoringFiles(
     }),
     "/etc/holdfast/alertmanager.yml": alertmanagerFiles(alerting, clockOf(slo)).config,
     "/etc/holdfast/blackbox.yml": renderTemplate("blackbox/blackbox.yml.hbs", blackbox),
+    ...webConfigFiles(plan),
     "/etc/holdfast/agent.json": `${JSON.stringify(agentView(plan, node), null, 2)}\n`,
   };
 }

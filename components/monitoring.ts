@@ -7,12 +7,11 @@ import {
   monitoringSecretFiles,
   monitoringVolume,
   probeAuthority,
-  scrapesOverTls,
-  stackAuthority,
+  readersName,
   type MonitoringPlan,
 } from "./monitoring.files";
 import type { Node, Workload } from "./node";
-import type { Pki } from "./pki";
+import { tlsFiles, type Pki } from "./pki";
 import { RoleImage, type Registry } from "./roleImage";
 import { gatesOf, rollOut } from "./roll";
 
@@ -88,7 +87,7 @@ export class Monitoring extends pulumi.ComponentResource {
         }),
         ...secrets,
         ...(edge.authority !== undefined && { [probeAuthority]: edge.authority }),
-        ...(scrapesOverTls(plan) && { [stackAuthority]: pki.caCertificate }),
+        ...tlsFiles(pki, pki.node(node, { names: [readersName], addresses: [] })),
       },
       volumes: { [`holdfast-${node.key}`]: monitoringVolume },
       tmpfs: { "/run/holdfast": ownFolder },

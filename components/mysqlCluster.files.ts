@@ -97,6 +97,7 @@ export function mysqlClusterFiles(
     address,
     port: settings.port,
     agentPort: settings.agentPort,
+    tls: plan.settings.pki.metricsTls,
     groupName,
     members,
     maxApplyQueue: settings.maxApplyQueue,

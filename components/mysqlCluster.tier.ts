@@ -78,6 +78,7 @@ function listeners(values: MysqlClusterSettings): readonly Listener[] {
       name: "agent",
       protocol: "tcp",
       port: values.agentPort,
+      eitherWay: true,
       from: ["peers"],
       purpose: "members tell each other what they hold",
       metricsPath: "/metrics",

@@ -55,6 +55,7 @@ export function redisCacheFiles(
     port,
     sentinelPort,
     agentPort,
+    tls: plan.settings.pki.metricsTls,
     masterName,
     quorum,
     members,

@@ -57,6 +57,7 @@ function listeners(values: RedisCacheSettings): readonly Listener[] {
       name: "agent",
       protocol: "tcp",
       port: values.agentPort,
+      eitherWay: true,
       from: ["peers"],
       purpose: "health and metrics",
       metricsPath: "/metrics",

@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Service } from "../model/gate";
 import type { PlannedNode, PlannedTier, StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
+import { eitherWayStage } from "../model/tls";
 import type { Machines } from "./machines";
 import { gateSpec, Node, type NodeArgs, type Workload } from "./node";
 
@@ -12,7 +13,7 @@ export interface RollArgs {
   readonly machines: Machines;
   readonly workload: (node: PlannedNode) => Workload;
   /** What must hold beside the node's own word, where it gives one. Default: nothing. */
-  readonly service?: Omit<Service, "statusPort">;
+  readonly service?: Omit<Service, "statusPort" | "metricsTls">;
   /** Seconds until a new node must be in service. Default: 60. */
   readonly startTimeoutSeconds?: number;
   /** Gates of the tiers that come before. */
@@ -24,9 +25,14 @@ function gateArgs({ plan, tier, service, startTimeoutSeconds }: RollArgs, planne
   const balancer = Object.values(plan.tiers).find(
     ({ declaration }) => declaration.vips !== undefined,
   );
+  const metricsTls = eitherWayStage(tier.listeners);
   return {
     planned,
-    service: { ...(tier.statusPort !== undefined && { statusPort: tier.statusPort }), ...service },
+    service: {
+      ...(tier.statusPort !== undefined && { statusPort: tier.statusPort }),
+      ...(metricsTls && { metricsTls }),
+      ...service,
+    },
     required: tier.declaration.votes ? Math.floor(tier.nodes.length / 2) + 1 : 1,
     startTimeoutSeconds: startTimeoutSeconds ?? 60,
     members: tier.nodes,
@@ -67,7 +73,7 @@ export interface ExporterNodeArgs {
   /** Settings name of its tier. */
   readonly tier: string;
   readonly workload: Omit<Workload, "memoryMegabytes" | "stopTimeoutSeconds">;
-  readonly settings: { readonly port: number; readonly memoryMegabytes: number };
+  readonly settings: { readonly memoryMegabytes: number };
   /** What must be there before it. */
   readonly after: readonly pulumi.Resource[];
 }
@@ -89,7 +95,7 @@ export function exporterNode(parent: pulumi.Resource, args: ExporterNodeArgs): N
         memoryMegabytes: settings.memoryMegabytes,
         stopTimeoutSeconds: 5,
       },
-      service: { probe: { port: settings.port, path: "/" } },
+      service: { healthCheck: true },
       required: 0,
       startTimeoutSeconds: 60,
       members: [planned],

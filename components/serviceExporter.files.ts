@@ -1,5 +1,6 @@
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
+import { metricsOverTls, nodeCertificate, nodeKey, webConfigArguments } from "./metricsServer";
 import { tlsFolder } from "./pki";
 import { nginxStatus } from "./webPool.files";
 
@@ -22,10 +23,12 @@ const authority = `${tlsFolder}/ca.pem`;
  * Only what somebody looks at: the rest would need an account that sees the statements of others,
  * or costs and tells nothing.
  */
-function mysqldExporter({ settings }: Plan, { machine }: PlannedNode): readonly string[] {
+function mysqldExporter(plan: Plan, { machine }: PlannedNode): readonly string[] {
+  const { settings } = plan;
   return [
     "prometheus-mysqld-exporter",
     `--web.listen-address=${machine.address}:${settings.mysqlExporter.port}`,
+    ...webConfigArguments(plan),
     `--mysqld.address=${machine.address}:${settings.mysqlCluster.port}`,
     `--config.my-cnf=${exporterSecret}`,
     "--collect.global_status",
@@ -40,10 +43,18 @@ function mysqldExporter({ settings }: Plan, { machine }: PlannedNode): readonly 
 }
 
 /** It is asked about Redis and about Sentinel by turns, and has no target of its own. */
-function redisExporter({ settings }: Plan, { machine }: PlannedNode): readonly string[] {
+function redisExporter(plan: Plan, { machine }: PlannedNode): readonly string[] {
+  const { settings } = plan;
   return [
     "prometheus-redis-exporter",
     `-web.listen-address=${machine.address}:${settings.redisExporter.port}`,
+    ...(metricsOverTls(plan)
+      ? [
+          `-tls-server-cert-file=${nodeCertificate}`,
+          `-tls-server-key-file=${nodeKey}`,
+          "-tls-server-min-version=TLS1.2",
+        ]
+      : []),
     "-redis.addr=",
     `-redis.user=${exporterAccount}`,
     `-redis.password-file=${exporterSecret}`,
@@ -56,10 +67,12 @@ function redisExporter({ settings }: Plan, { machine }: PlannedNode): readonly s
   ];
 }
 
-function nginxExporter({ settings }: Plan, { machine }: PlannedNode): readonly string[] {
+function nginxExporter(plan: Plan, { machine }: PlannedNode): readonly string[] {
+  const { settings } = plan;
   return [
     "prometheus-nginx-exporter",
     `--web.listen-address=${machine.address}:${settings.nginxExporter.port}`,
+    ...webConfigArguments(plan),
     `--nginx.scrape-uri=http://127.0.0.1:${nginxStatus.port}${nginxStatus.path}`,
     "--nginx.timeout=3s",
     "--log.format=json",

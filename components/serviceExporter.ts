@@ -2,10 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 import type { PlannedNode, StackPlan } from "../model/stack";
 import type { tiers } from "../tiers";
 import type { Machines } from "./machines";
+import { metricsOverTls, webConfigFiles } from "./metricsServer";
 import { mysqlPassword } from "./mysqlCluster";
 import type { Node, Workload } from "./node";
 import type { Passwords } from "./passwords";
-import { tlsFolder, type Pki } from "./pki";
+import { tlsFiles, tlsFolder, type Pki } from "./pki";
 import { redisPassword } from "./redisCache";
 import { RoleImage, type Registry } from "./roleImage";
 import { exporterNode, gatesOf } from "./roll";
@@ -56,7 +57,10 @@ export class ServiceExporter extends pulumi.ComponentResource {
           workload: {
             image,
             command: exporterCommands[tier](plan, planned),
-            files: loginFiles(tier, planned, args),
+            files: {
+              ...loginFiles(tier, planned, args),
+              ...serverFiles(tier, planned, args),
+            },
           },
           settings: plan.settings[tier],
           after: tier === "nginxExporter" ? [] : args.after[tier],
@@ -70,6 +74,19 @@ export class ServiceExporter extends pulumi.ComponentResource {
     this.gates = exporterTiers.flatMap((tier) => gatesOf(this.nodes[tier]));
     this.registerOutputs({});
   }
+}
+
+/** What an exporter shows to who comes for its metrics; that of Redis has it from its arguments. */
+function serverFiles(
+  tier: ExporterTier,
+  planned: PlannedNode,
+  { plan, pki }: ServiceExporterArgs,
+): Workload["files"] {
+  if (!metricsOverTls(plan)) return {};
+  return {
+    ...(tier !== "redisExporter" && webConfigFiles(plan)),
+    ...tlsFiles(pki, pki.node(planned, { names: [], addresses: [] })),
+  };
 }
 
 /** What an exporter logs in with; nginx asks nobody who he is. */

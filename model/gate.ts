@@ -17,6 +17,11 @@ export interface Service {
   readonly backends?: readonly string[];
   /** Where the nodes speak TLS: it counts only where the load balancers reach it so. */
   readonly tls?: Exclude<TlsStage, "off">;
+  /**
+   * How others reach the port on which the node tells its state. Absent where it has none, and in
+   * what was recorded before there was TLS.
+   */
+  readonly metricsTls?: TlsStage;
   /** Backends of which one is enough: a database member is in that of its role. */
   readonly oneOfBackends?: readonly string[];
 }

@@ -5,6 +5,7 @@ import type { MachinesSettings, RegistrySettings } from "./machineSettings";
 import { allowedAt, keysAt } from "./schemaText";
 import { sloSchema, type SloSettings } from "./slo";
 import type { Placement, TierDeclaration, Tiers } from "./tier";
+import { tlsStage } from "./tls";
 
 /** Settings under `holdfast:stack`. */
 const stackSchema = z
@@ -58,6 +59,11 @@ const pkiSchema = z
       .default(1)
       .describe(
         "Number of the nodes' and the edge's keys; one more makes new keys and certificates.",
+      ),
+    metricsTls: tlsStage
+      .default("require")
+      .describe(
+        "TLS on the ports for health and metrics, with certificates of the stack's authority that are verified. `off`: none. `prefer`: where load balancers and nodes depend on an answer, both are accepted and TLS is used. `require`: TLS alone; plain text is left on each machine's loopback address. A running stack is switched from one to the next, an update for each: `off`, `prefer`, `require`, or back.",
       ),
   })
   .refine(({ generation, previous }) => generation > 1 || previous === "signs", {

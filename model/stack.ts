@@ -2,7 +2,7 @@ import * as addresses from "./addresses";
 import { checkSettings, placementOf, SettingsError, type Problem, type Settings } from "./settings";
 import { contradictions } from "./stackProblems";
 import { letter, type Balanced, type Listener, type TierDeclaration, type Tiers } from "./tier";
-import { stageOf, type TlsStage } from "./tls";
+import { stageOf, withMetricsTls, type TlsStage } from "./tls";
 
 export { labRegistryAddress } from "./addresses";
 
@@ -49,6 +49,8 @@ export interface Backend extends Balanced {
   readonly address: string;
   /** How the servers are spoken to. */
   readonly tls: TlsStage;
+  /** Whether a check on a port of its own is asked over TLS. */
+  readonly checkTls: boolean;
   readonly servers: readonly {
     readonly name: string;
     readonly address: string;
@@ -187,7 +189,13 @@ function plannedTiers(
         : declaration.everyMachine?.(settings)
           ? everywhere
           : [...(placed.get(name) ?? []), ...beside],
+<<<<<<< HEAD
       listeners: declaration.listeners(settings[name] as never, settings),
+=======
+      listeners: declaration
+        .listeners(settings[name] as never)
+        .map((listener) => withMetricsTls(listener, settings.pki.metricsTls)),
+>>>>>>> b55be094f64ff86cf760ffd85ac79b67048b5614
       statusPort: declaration.statusPort?.(settings[name] as never),
     };
   });
@@ -262,8 +270,8 @@ export function readPlan<T extends Tiers>(
 }
 
 function contradictionsAmong(tiers: Tiers, values: Readonly<Record<string, unknown>>): Problem[] {
-  // Everything stands on these two; a guess at what they should be would only add noise.
-  if (!values["machines"] || !values["registry"]) return [];
+  // Everything stands on these; a guess at what they should be would only add noise.
+  if (!values["machines"] || !values["registry"] || !values["pki"]) return [];
   const readable = Object.fromEntries(Object.entries(tiers).filter(([name]) => values[name]));
   return contradictions(drawPlan(readable, values as Settings));
 }
@@ -280,6 +288,9 @@ function backendsOf(tier: PlannedTier, vips: StackPlan["vips"]): Backend[] {
           tier: tier.name,
           address: vips?.[offer.vip] ?? first.machine.address,
           tls: stageOf(listener),
+          checkTls:
+            offer.check.port !== undefined &&
+            tier.listeners.some((asked) => asked.tls?.port === offer.check.port),
           servers: tier.nodes.map(({ key, machine }) => ({
             name: key,
             address: machine.address,

@@ -334,10 +334,12 @@ function listenerPorts(plan: Plan, clash: (problem: Problem) => void): Map<strin
   );
   for (const { name: tier, nodes, listeners } of tiersOf(plan)) {
     for (const { machine, key } of nodes) {
-      // A plain port is taken even where it is for the machine alone.
-      const used = listeners.flatMap(({ name, protocol, port, tls }) =>
-        [port, tls?.port].map((each) => ({ name, protocol, port: each })),
-      );
+      // A plain port is taken even where it is for the machine alone. What is balanced has another
+      // for TLS; the rest may speak it on the one port.
+      const used = listeners.flatMap(({ name, protocol, port, tls, balanced }) => {
+        const ports = tls && (balanced || tls.port !== port) ? [port, tls.port] : [port];
+        return ports.map((each) => ({ name, protocol, port: each }));
+      });
       for (const { name, protocol, port } of used) {
         if (port === undefined) continue;
         const at = `${machine.key} ${protocol} ${port}`;

@@ -36,10 +36,12 @@ export interface Listener {
   /** Port; absent for protocols without ports. */
   readonly port?: number;
   /**
-   * Where it speaks TLS on a port of its own, with a certificate for the node's key and the address
-   * of its machine. `required`: on `port` it is reached from its own machine alone.
+   * Where it speaks TLS, with a certificate for the node's key and the address of its machine; the
+   * port may be the same. `required`: without TLS it is reached from its own machine alone.
    */
   readonly tls?: { readonly port: number; readonly required: boolean };
+  /** True where one port takes TLS and plain text until TLS is required: an agent's. */
+  readonly eitherWay?: boolean;
   readonly from: readonly Source[];
   /** One line for people: what it carries. */
   readonly purpose: string;

@@ -14,6 +14,8 @@ const stages = ["off", "prefer", "require"] as const;
  */
 export type TlsStage = (typeof stages)[number];
 
+export const tlsStage = z.enum(stages);
+
 export interface TlsSettings {
   readonly port: number;
   readonly tls?: TlsStage | undefined;
@@ -28,10 +30,14 @@ export function tlsSettings(fallback: string, more = "") {
   const what =
     "TLS to the nodes, with certificates of the stack's authority that are verified. `off`: none. `prefer`: nodes listen on both ports; load balancers take TLS, and the plain port while it reaches more nodes. `require`: TLS alone. A running stack is switched without a failed request from one to the next, an update for each: `off`, `prefer`, `require`, or back.";
   return {
+<<<<<<< HEAD
     tls: z
       .enum(stages)
       .optional()
       .describe([what, ...(more ? [more] : []), fallback].join(" ")),
+=======
+    tls: tlsStage.default(fallback).describe(more ? `${what} ${more}` : what),
+>>>>>>> b55be094f64ff86cf760ffd85ac79b67048b5614
     tlsPort: port("Port of the nodes for TLS, where `tls` is not `off`.", 8443),
   };
 }
@@ -45,6 +51,24 @@ export function tlsListener(
     port,
     ...(stage !== "off" && { tls: { port: tlsPort, required: stage === "require" } }),
   };
+}
+
+/**
+ * The listener with the TLS that `holdfast:pki.metricsTls` gives it, on its one port. That is every
+ * one with metrics, or that an agent answers, but the application's, which has TLS of its own.
+ */
+export function withMetricsTls(listener: Listener, stage: TlsStage): Listener {
+  const { port, metricsPath, balanced, eitherWay = false } = listener;
+  const speaks = stage === "require" || (stage === "prefer" && eitherWay);
+  return port === undefined || (metricsPath === undefined && !eitherWay) || balanced || !speaks
+    ? listener
+    : { ...listener, tls: { port, required: stage === "require" } };
+}
+
+/** How others reach a tier's port that takes either; undefined where it has none. */
+export function eitherWayStage(listeners: readonly Listener[]): TlsStage | undefined {
+  const found = listeners.find(({ eitherWay }) => eitherWay);
+  return found && stageOf(found);
 }
 
 export function stageOf({ tls }: Pick<Listener, "tls">): TlsStage {
@@ -73,18 +97,37 @@ export function stageSkipped(
     : `${key}: found ${written}, allowed: prefer, because ${at.join(", ")} ${at.length === 1 ? "is" : "are"} at ${opposite} and could not be reached in the middle of the update`;
 }
 
+/**
+ * As `stageSkipped`, for `holdfast:pki.metricsTls`. Nodes without a stage come from a version that
+ * spoke plain text alone on those ports: they are to take either before anybody uses TLS.
+ */
+export function metricsStageSkipped(
+  written: TlsStage,
+  nodes: Readonly<Record<string, TlsStage | undefined>>,
+): string | undefined {
+  const key = "holdfast:pki.metricsTls";
+  const known = Object.entries(nodes).flatMap(([node, at]) => (at ? [[node, at] as const] : []));
+  const older = Object.keys(nodes).filter((node) => nodes[node] === undefined);
+  return older.length > 0 && written !== "off"
+    ? `${key}: found ${written}, allowed: off, because ${older.join(", ")} ${older.length === 1 ? "knows" : "know"} plain text alone on the ports for health and metrics; set off, then prefer, then require, an update for each`
+    : stageSkipped(key, written, Object.fromEntries(known));
+}
+
 /** A port at which others reach a listener. */
 export interface OpenPort {
   readonly port: number | undefined;
   readonly tls: boolean;
 }
 
-/** The ports at which others reach a listener, the one that users take first. */
+/**
+ * The ports at which others reach a listener, the one that users take first. A port that takes both
+ * TLS and plain text is one port.
+ */
 export function openPorts({ port, tls }: Pick<Listener, "port" | "tls">): readonly OpenPort[] {
   const plain = { port, tls: false };
   if (!tls) return [plain];
   const secure = { port: tls.port, tls: true };
-  return tls.required ? [secure] : [secure, plain];
+  return tls.required || tls.port === port ? [secure] : [secure, plain];
 }
 
 /**

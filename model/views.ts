@@ -3,6 +3,8 @@
  * complete (a template refuses a missing value, so what may be absent is null).
  */
 
+import type { TlsStage } from "./tls";
+
 /** A server behind a balanced endpoint. */
 export interface HaproxyServer {
   /** Key of the node; the server's name in status and metrics. */
@@ -13,6 +15,8 @@ export interface HaproxyServer {
   readonly tlsName: string | null;
   /** Port of the active check where it is not the server's own; else null. */
   readonly checkPort: number | null;
+  /** Name that the certificate at that port must be valid for, null where it is as the server's own. */
+  readonly checkTlsName: string | null;
 }
 
 /** Servers that are reached in the same way: a backend of HAProxy. */
@@ -65,6 +69,8 @@ export interface HaproxyView {
   readonly address: string;
   /** Port of `/stats` and `/metrics` on the machine's own address. */
   readonly statusPort: number;
+  /** Certificate and key in one file where these are reached over TLS alone, else null. */
+  readonly statusCertificate: string | null;
   /** Connections of clients. */
   readonly maxConnections: number;
   /** Connections of clients and of tiers to endpoints. */
@@ -187,6 +193,8 @@ export interface LoadBalancerSupervisorView {
   readonly statusPort: number;
   /** Port on which the supervisor itself tells the node's state. */
   readonly supervisorPort: number;
+  /** How others reach it there. */
+  readonly tls: TlsStage;
   readonly virtualAddresses: readonly string[];
   /** Seconds between the hand-over and the soft stop: kept-alive clients are told to reconnect. */
   readonly closeSeconds: number;
@@ -233,6 +241,8 @@ export interface MysqlAgentView {
   readonly port: number;
   /** Port of the agent's health checks, metrics and report to its peers. */
   readonly agentPort: number;
+  /** How others reach it there. */
+  readonly tls: TlsStage;
   readonly groupName: string;
   /** Every member, this one included, in the order of their keys. */
   readonly members: readonly { readonly node: string; readonly address: string }[];
@@ -290,6 +300,8 @@ export interface RedisAgentView {
   readonly sentinelPort: number;
   /** Port of health and metrics. */
   readonly agentPort: number;
+  /** How others reach it there. */
+  readonly tls: TlsStage;
   readonly masterName: string;
   readonly quorum: number;
   /** Every member, this one included, in the order of their keys; the first is master at the very first start. */
@@ -304,6 +316,8 @@ export interface BackupAgentView {
   readonly address: string;
   /** Port of health and metrics. */
   readonly agentPort: number;
+  /** How others reach it there. */
+  readonly tls: TlsStage;
   /** The application's database. */
   readonly database: string;
   /** Endpoint of the primary: binary logs, and what a restore writes. */
@@ -345,6 +359,8 @@ export interface PrometheusView {
   readonly slotSeconds: number;
   /** `address:port` of every Alertmanager. */
   readonly alertmanagers: readonly string[];
+  /** Authority of the certificates of the Alertmanagers and those who probe, null where they have none. */
+  readonly monitorsAuthority: string | null;
   readonly jobs: readonly {
     readonly job: string;
     readonly path: string;
@@ -394,6 +410,8 @@ export interface GrafanaDataSourceView {
   readonly uid: string;
   readonly type: string;
   readonly url: string;
+  /** Authority of its certificate, as Grafana reads it, null where it is asked without TLS. */
+  readonly authority: string | null;
   readonly scrapeIntervalSeconds: number;
 }
 
@@ -409,10 +427,12 @@ export interface MonitoringAgentView {
   readonly address: string;
   /** Port of health and metrics. */
   readonly agentPort: number;
+  /** How others reach it there. */
+  readonly tls: TlsStage;
   /** Queries answered out of what all Prometheus have recorded. */
   readonly reader: {
     readonly port: number;
-    /** Addresses of them, such as `http://10.77.0.61:9090`, the node's own first. */
+    /** Addresses of them, such as `https://10.77.0.61:9090`, the node's own first. */
     readonly monitors: readonly string[];
   };
   /** In the order in which they are stopped. */

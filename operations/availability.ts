@@ -60,12 +60,12 @@ export function chunksOf({ from, to }: Window): readonly { end: number; length: 
 
 const names = { down: "slo:down:bool", planned: "slo:planned:bool" } as const;
 
-/** What `promtool query instant --format=json` prints for both series. */
+/** What Prometheus answers to a query for both series. */
 export function parseSeries(json: string): MonitorSeries {
-  const found = JSON.parse(json) as {
-    metric: { __name__?: string };
-    values: [number, string][];
-  }[];
+  const answer = JSON.parse(json) as {
+    data: { result: { metric: { __name__?: string }; values: [number, string][] }[] };
+  };
+  const found = answer.data.result;
   const samples = (name: string): readonly Sample[] =>
     found
       .filter(({ metric }) => metric.__name__ === name)
@@ -76,17 +76,16 @@ export function parseSeries(json: string): MonitorSeries {
 interface Monitor {
   readonly node: string;
   readonly machine: SshTarget;
-  readonly url: string;
 }
 
 /** What one Prometheus recorded in the window. Throws where it does not answer. */
-async function recorded({ node, machine, url }: Monitor, window: Window): Promise<MonitorSeries> {
+async function recorded({ node, machine }: Monitor, window: Window): Promise<MonitorSeries> {
   const parts: MonitorSeries[] = [];
   for (const { end, length } of chunksOf(window)) {
     const query = `{__name__=~"${names.down}|${names.planned}"}[${length}s]`;
     const { exitCode, stdout, stderr } = await ssh(
       machine,
-      `docker exec ${node} promtool query instant --format=json --time=${end} ${url} '${query}'`,
+      `docker exec ${node} query ${end} '${query}'`,
       { timeoutSeconds: 60 },
     );
     if (exitCode !== 0) throw new Error(`${node} does not answer: ${stderr.trim() || stdout}`);
@@ -126,15 +125,11 @@ async function main(): Promise<void> {
   const window = windowOf(words(variable("ARGS") ?? ""), Math.floor(Date.now() / 1000));
   const stack = stackFromEnvironment();
   const state = await requireState(stack);
-  const { slo, monitoring } = await readSettings(stack);
-  const monitors = gatesOfTier(state, "monitoring").map((spec): Monitor => {
-    const own = spec.members.find(({ node }) => node === spec.node);
-    return {
-      node: spec.node,
-      machine: machineOf(spec),
-      url: `http://${own?.address ?? ""}:${monitoring.prometheusPort}`,
-    };
-  });
+  const { slo } = await readSettings(stack);
+  const monitors = gatesOfTier(state, "monitoring").map((spec): Monitor => ({
+    node: spec.node,
+    machine: machineOf(spec),
+  }));
   if (monitors.length === 0) {
     throw new Error(
       `stack ${stack.reference} has no monitoring: set holdfast:monitoring.count to 2 and run make up`,

@@ -1,11 +1,11 @@
 import { rmSync } from "node:fs";
 import path from "node:path";
 import type { z } from "zod";
-import { leaps } from "../model/rotation";
 import { appTls } from "../components/appPool.tier";
 import { webTls } from "../components/webPool.tier";
+import { leaps } from "../model/rotation";
 import { checkSettings, parseSettings } from "../model/settings";
-import { stageSkipped } from "../model/tls";
+import { metricsStageSkipped, stageSkipped, type TlsStage } from "../model/tls";
 import { tiers } from "../tiers";
 import { runIfProgram, variable, words } from "./command";
 import { markedUpdate } from "./deployMarkers";
@@ -28,7 +28,7 @@ import {
 import { deployedBefore, engineProblem } from "./reach";
 import { settingsOf } from "./settingsFile";
 import { settle } from "./settle";
-import { deployedMachines, gatesOfTier, inForce, type StackState } from "./stackState";
+import { deployedMachines, gateSpecs, gatesOfTier, inForce, type StackState } from "./stackState";
 
 /**
  * Throws where a machine's engine is dead, before anything is changed. `except` are machines that
@@ -75,6 +75,13 @@ function skippedTls(written: Readonly<Record<string, unknown>>, state: StackStat
   });
 }
 
+/** Likewise TLS on the ports on which nodes tell of themselves. */
+function skippedMetricsTls(written: TlsStage, state: StackState): string[] {
+  const telling = gateSpecs(state).filter(({ service }) => service.statusPort !== undefined);
+  const nodes = telling.map(({ node, service }) => [node, service.metricsTls] as const);
+  return [metricsStageSkipped(written, Object.fromEntries(nodes)) ?? []].flat();
+}
+
 /**
  * Throws where passwords, authorities or TLS would change by more than a stage at once. Settings with
  * a mistake are left to the program, which names them all.
@@ -83,12 +90,12 @@ export function requireStages(stack: Stack, state: StackState): void {
   if (variable("FORCE") === "1") return;
   const written = settingsOf(stack.configFile);
   const { passwords, pki } = written;
-  const rotating = { passwords, pki };
+  const raw = { passwords, pki };
+  const settings = checkSettings({}, raw).problems.length > 0 ? undefined : parseSettings({}, raw);
   const found = [
     ...skippedTls(written, state),
-    ...(checkSettings({}, rotating).problems.length > 0
-      ? []
-      : leaps(parseSettings({}, rotating), inForce(state))),
+    ...(settings ? skippedMetricsTls(settings.pki.metricsTls, state) : []),
+    ...(settings ? leaps(settings, inForce(state)) : []),
   ];
   if (found.length === 0) return;
   throw new Error(

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from "prom-client";
+import { addCertificateEnd } from "../certificateMetric";
 import { behindSeconds, statusOf, type Facts } from "./status";
 
 /** Metrics of the backup node. */
@@ -34,7 +35,9 @@ export class Metrics {
     "Connections to the primary that ended unasked.",
   );
 
-  constructor() {
+  /** `certificates`: files of all that may end. */
+  constructor(certificates: readonly string[]) {
+    addCertificateEnd(this.registry, certificates);
     for (const result of ["success", "failure"]) {
       this.fulls.inc({ result }, 0);
       this.stores.inc({ result }, 0);

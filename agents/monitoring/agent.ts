@@ -1,9 +1,9 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import type { MonitoringAgentView } from "../../model/views";
 import { log, writeWhole } from "../io";
 import { json, serve } from "../server";
 import { Metrics } from "./metrics";
-import { healthFile } from "./paths";
+import { authorityFile, certificateFiles, healthFile } from "./paths";
 import { Program } from "./program";
 import { readiness } from "./readiness";
 import { startReader } from "./reader";
@@ -14,12 +14,13 @@ const healthIntervalMs = 2000;
 /** Runs the programs of a monitoring node, and answers queries for all of them. */
 export class Agent {
   private readonly programs: readonly Program[];
-  private readonly metrics = new Metrics();
+  private readonly authority = readFileSync(authorityFile, "utf8");
+  private readonly metrics = new Metrics(certificateFiles);
   private draining = false;
 
   constructor(private readonly view: MonitoringAgentView) {
     this.programs = view.programs.map(
-      (program) => new Program(program, (name) => this.metrics.restarted(name)),
+      (program) => new Program(program, this.authority, (name) => this.metrics.restarted(name)),
     );
   }
 
@@ -30,16 +31,15 @@ export class Agent {
     }
     // Left behind where the same container starts again.
     rmSync(healthFile, { force: true });
+    const { address, agentPort: port, tls } = this.view;
     serve(
-      this.view.address,
-      this.view.agentPort,
+      { address, port, tls },
       {
         "/status": () => json(200, this.status()),
         "/metrics": () => this.metrics.page(this.status(), this.programs),
       },
-      {},
     );
-    startReader(this.view);
+    startReader(this.view, this.authority);
     for (const program of this.programs) program.start();
     setInterval(() => void this.probe(), probeIntervalMs);
     setInterval(() => this.writeHealth(), healthIntervalMs);

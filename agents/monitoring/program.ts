@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import type { MonitoringAgentView } from "../../model/views";
 import { log, relayLines } from "../io";
 import { quickMs, restartDelay } from "../restart";
+import { ask } from "./ask";
 import { logLine } from "./logLine";
 
 const probeTimeoutMs = 2000;
@@ -16,8 +17,10 @@ export class Program {
   private everUp = false;
   private stopping = false;
 
+  /** `authority`: of the certificate that it shows where it is asked over TLS. */
   constructor(
     private readonly spec: MonitoringAgentView["programs"][number],
+    private readonly authority: string,
     private readonly onUnaskedEnd: (name: string) => void,
   ) {}
 
@@ -39,8 +42,8 @@ export class Program {
   /** Asks whether it is ready. */
   async probe(): Promise<void> {
     try {
-      const signal = AbortSignal.timeout(probeTimeoutMs);
-      this.ready = (await fetch(this.spec.readyUrl, { signal })).status === 200;
+      const { status } = await ask(this.spec.readyUrl, this.authority, probeTimeoutMs);
+      this.ready = status === 200;
     } catch {
       this.ready = false;
     }

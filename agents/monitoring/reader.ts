@@ -1,8 +1,17 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MonitoringAgentView } from "../../model/views";
 import { log, messageOf } from "../io";
-import { json, line, type Page } from "../server";
+import {
+  json,
+  line,
+  nodeIdentity,
+  serverForOthers,
+  type At,
+  type Identity,
+  type Page,
+} from "../server";
+import { ask } from "./ask";
 import { merge, seenOf, weightQuery, type Answer, type Weighed } from "./merge";
 
 /** How long a Prometheus may think about a query. */
@@ -29,16 +38,20 @@ type Reply = Page | undefined;
 export class Reader {
   private readonly silent = new Set<string>();
 
-  /** `monitors`: address of each Prometheus, the nearest first. */
+  /**
+   * `monitors`: address of each Prometheus, the nearest first. `authority`: of the certificates that
+   * they show where they are asked over TLS.
+   */
   constructor(
     private readonly monitors: readonly string[],
+    private readonly authority: string,
     private readonly graceMs = usualGraceMs,
   ) {}
 
-  listen(address: string, port: number): void {
-    createServer((request, response) => {
+  listen({ address, port, tls }: At, identity: Identity): void {
+    const respond = (request: IncomingMessage, response: ServerResponse) =>
       void this.respond(request, response);
-    })
+    serverForOthers(tls, identity, respond)
       .on("error", (error) => {
         log("cannot listen", { address, port, error: error.message });
         process.exit(1);
@@ -78,8 +91,8 @@ export class Reader {
     weighing.set("query", weightQuery(asked.get("query") ?? ""));
     const both = await this.gathered(async (monitor) => {
       const [reply, weight] = await Promise.all([
-        this.ask(monitor, path, asked),
-        this.monitors.length > 1 ? this.ask(monitor, path, weighing) : undefined,
+        this.said(monitor, path, asked),
+        this.monitors.length > 1 ? this.said(monitor, path, weighing) : undefined,
       ]);
       return reply && { reply, weight };
     });
@@ -93,18 +106,18 @@ export class Reader {
   }
 
   private async passed(path: string, params: URLSearchParams): Promise<Page> {
-    return this.firstOf(await this.gathered((monitor) => this.ask(monitor, path, params)));
+    return this.firstOf(await this.gathered((monitor) => this.said(monitor, path, params)));
   }
 
   /** What the monitors say, in their order: all of them, or those that are not much slower than the first. */
   private async gathered<T>(
     say: (monitor: string) => Promise<T | undefined>,
   ): Promise<readonly T[]> {
-    const said = new Map<string, T>();
+    const answers = new Map<string, T>();
     const each = this.monitors.map(async (monitor) => {
       const answer = await say(monitor);
       if (answer === undefined) throw new Error(`${monitor} does not answer`);
-      said.set(monitor, answer);
+      answers.set(monitor, answer);
     });
     const all = Promise.allSettled(each);
     const enough = Promise.any(each).then(
@@ -112,7 +125,7 @@ export class Reader {
       () => undefined,
     );
     await Promise.race([all, enough]);
-    return this.monitors.flatMap((monitor) => said.get(monitor) ?? []);
+    return this.monitors.flatMap((monitor) => answers.get(monitor) ?? []);
   }
 
   /** A good one, else what is wrong. */
@@ -128,18 +141,13 @@ export class Reader {
     );
   }
 
-  private async ask(monitor: string, path: string, params: URLSearchParams): Promise<Reply> {
+  private async said(monitor: string, path: string, params: URLSearchParams): Promise<Reply> {
     try {
       const patience = this.silent.has(monitor) ? silentPatienceMs : patienceMs;
-      const response = await fetch(`${monitor}${path}?${params.toString()}`, {
-        signal: AbortSignal.timeout(patience),
-      });
-      const body = await response.text();
+      const page = await ask(`${monitor}${path}?${params.toString()}`, this.authority, patience);
       this.silent.delete(monitor);
       // It is there, and does not serve: it is reading what it has recorded, or it is stopping.
-      if (response.status === 503) return undefined;
-      const type = response.headers.get("content-type") ?? "application/json";
-      return { status: response.status, type, body };
+      return page.status === 503 ? undefined : page;
     } catch (error) {
       if (!this.silent.has(monitor)) {
         log("does not answer queries", { monitor, error: messageOf(error) });
@@ -164,6 +172,12 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 /** The reader of a node, listening. */
-export function startReader({ address, reader }: MonitoringAgentView): void {
-  new Reader(reader.monitors).listen(address, reader.port);
+export function startReader(
+  { address, reader, tls }: MonitoringAgentView,
+  authority: string,
+): void {
+  new Reader(reader.monitors, authority).listen(
+    { address, port: reader.port, tls },
+    nodeIdentity(),
+  );
 }

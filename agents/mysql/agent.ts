@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MysqlAccounts, MysqlAgentView } from "../../model/views";
 import { log, messageOf, writeWhole } from "../io";
@@ -61,7 +62,7 @@ export class Agent {
     accounts: MysqlAccounts,
   ) {
     this.database = new Database(config, accounts);
-    this.peers = new Peers(config);
+    this.peers = new Peers(config, readFileSync(paths.authorityFile, "utf8"));
     this.member = new Member(
       config,
       accounts.generation,
@@ -315,9 +316,9 @@ export class Agent {
 
   private serve(): void {
     const { member } = this;
+    const { address, agentPort: port, tls } = this.config;
     serve(
-      this.config.address,
-      this.config.agentPort,
+      { address, port, tls },
       {
         "/primary": () => answer(member.health().primary),
         "/replica": () => answer(member.health().replica),

@@ -1,4 +1,5 @@
 import http from "node:http";
+import https from "node:https";
 import type { MysqlAgentView } from "../../model/views";
 import type { AskedPeer } from "./health";
 import { parseReport, type MemberReport } from "./state";
@@ -18,10 +19,22 @@ interface Heard {
 export class Peers {
   private readonly heard = new Map<string, Heard>();
   private readonly others: readonly { readonly node: string; readonly address: string }[];
-  private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 2 });
+  private readonly begin: (options: http.RequestOptions) => http.ClientRequest;
 
-  constructor(private readonly config: MysqlAgentView) {
+  /** `authority`: PEM, by which the others' certificates are verified. */
+  constructor(
+    private readonly config: MysqlAgentView,
+    authority: string,
+  ) {
     this.others = config.members.filter(({ node }) => node !== config.node);
+    const kept = { keepAlive: true, maxSockets: 2 };
+    if (config.tls === "off") {
+      const agent = new http.Agent(kept);
+      this.begin = (options) => http.get({ ...options, agent });
+    } else {
+      const agent = new https.Agent({ ...kept, ca: authority, minVersion: "TLSv1.2" });
+      this.begin = (options) => https.get({ ...options, agent });
+    }
   }
 
   start(): void {
@@ -65,16 +78,15 @@ export class Peers {
 
   private get(address: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const request = http.get(
-        { host: address, port: this.config.agentPort, path: "/state", agent: this.agent },
-        (response) => {
-          let body = "";
-          response.setEncoding("utf8");
-          response.on("data", (part: string) => (body += part));
-          response.on("end", () => resolve(body));
-          response.on("error", reject);
-        },
-      );
+      // Its certificate is verified for the address.
+      const request = this.begin({ host: address, port: this.config.agentPort, path: "/state" });
+      request.on("response", (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (part: string) => (body += part));
+        response.on("end", () => resolve(body));
+        response.on("error", reject);
+      });
       // For the whole answer, however slowly it drips.
       const timer = setTimeout(() => request.destroy(new Error("timeout")), timeoutMs);
       request.on("close", () => clearTimeout(timer));

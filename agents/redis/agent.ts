@@ -300,35 +300,39 @@ export class Agent {
   }
 
   private serve(): void {
-    serve(this.view.address, this.view.agentPort, {
-      "/healthz": () => json(200, { node: this.view.node }),
-      "/readyz": () => {
-        const status = this.status();
-        return json(status.ready ? 200 : 503, status);
+    const { address, agentPort: port, tls } = this.view;
+    serve(
+      { address, port, tls },
+      {
+        "/healthz": () => json(200, { node: this.view.node }),
+        "/readyz": () => {
+          const status = this.status();
+          return json(status.ready ? 200 : 503, status);
+        },
+        "/status": () => json(200, this.status()),
+        "/metrics": async () => {
+          const { ready } = this.status();
+          const { redis, words } = this.situation();
+          const body = await this.metrics.text({
+            ready,
+            draining: this.draining,
+            fenced: this.fenced,
+            master: redis && (redis.role === "master" ? 1 : 0),
+            linkUp: redis?.linkUp ?? false,
+            sentinelUp: words.some(({ node }) => node === this.view.node),
+            sentinels: words.length,
+            passwordIndex: this.passwordIndex(),
+            info: redis
+              ? String(
+                  await this.members.own.redisLink
+                    .ask("INFO", "server", "clients", "memory", "stats", "replication")
+                    .catch(() => ""),
+                )
+              : "",
+          });
+          return { status: 200, type: this.metrics.contentType, body };
+        },
       },
-      "/status": () => json(200, this.status()),
-      "/metrics": async () => {
-        const { ready } = this.status();
-        const { redis, words } = this.situation();
-        const body = await this.metrics.text({
-          ready,
-          draining: this.draining,
-          fenced: this.fenced,
-          master: redis && (redis.role === "master" ? 1 : 0),
-          linkUp: redis?.linkUp ?? false,
-          sentinelUp: words.some(({ node }) => node === this.view.node),
-          sentinels: words.length,
-          passwordIndex: this.passwordIndex(),
-          info: redis
-            ? String(
-                await this.members.own.redisLink
-                  .ask("INFO", "server", "clients", "memory", "stats", "replication")
-                  .catch(() => ""),
-              )
-            : "",
-        });
-        return { status: 200, type: this.metrics.contentType, body };
-      },
-    });
+    );
   }
 }

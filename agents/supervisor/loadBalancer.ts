@@ -286,8 +286,7 @@ export async function superviseLoadBalancer(config: LoadBalancerSupervisorView):
   }
 
   serve(
-    config.address,
-    config.supervisorPort,
+    { address: config.address, port: config.supervisorPort, tls: config.tls },
     {
       "/status": async () =>
         json(200, {

@@ -99,7 +99,7 @@ async function certificate(): Promise<string> {
 /** One certificate, which is its own authority, wherever a program wants one. */
 const certificates = (pem: string) =>
   Object.fromEntries(
-    ["edge.pem", "endpoints.pem", "node.pem", "node.key", "ca.pem", "stack.pem"].map((name) => [
+    ["edge.pem", "edge-ca.pem", "endpoints.pem", "node.pem", "node.key", "ca.pem"].map((name) => [
       `/etc/holdfast/tls/${name}`,
       pem,
     ]),
@@ -134,6 +134,8 @@ const monitored: Readonly<Record<string, Record<string, unknown>>> = {
     webPool: { tls: "require" },
     appPool: { tls: "require" },
   },
+  "metrics with and without TLS": { monitoring: { count: 2 }, pki: { metricsTls: "prefer" } },
+  "metrics without TLS": { monitoring: { count: 2 }, pki: { metricsTls: "off" } },
   "no load balancer, one monitor, scaled time": {
     loadBalancer: { count: 0 },
     webPool: { count: 1 },
@@ -147,6 +149,7 @@ const checkMonitoring = [
   "promtool check rules --lint=all --lint-fatal /etc/holdfast/rules.yml",
   "amtool check-config /etc/holdfast/alertmanager.yml",
   "prometheus-blackbox-exporter --config.check --config.file=/etc/holdfast/blackbox.yml",
+  "if [ -e /etc/holdfast/web.yml ]; then promtool check web-config /etc/holdfast/web.yml; fi",
 ].join(" && ");
 
 describe("rendered configurations", () => {
@@ -195,6 +198,7 @@ describe("rendered configurations", () => {
       node: "lb-a",
       address: "10.77.0.11",
       statusPort: 8404,
+      statusCertificate: null,
       maxConnections: 1000,
       totalConnections: 2000,
       connectionsPerClient: 100,
@@ -227,6 +231,7 @@ describe("rendered configurations", () => {
                 port: 3306,
                 tlsName: null,
                 checkPort: 9200,
+                checkTlsName: null,
               })),
               unchecked: [],
             },
@@ -266,10 +271,14 @@ describe("rendered configurations", () => {
     const plan = readPlan(tiers, { monitoring: { count: 2 } });
     const [node] = plan.tiers.monitoring.nodes;
     if (!node) throw new Error("no monitoring node in the plan");
-    const files = { ...monitoringFiles(plan, node, "check"), "/etc/holdfast/tls/ca.pem": pem };
-    for (const file of ["prometheus.yml", "rules.yml", "alertmanager.yml", "blackbox.yml"]) {
+    const files: Readonly<Record<string, string>> = {
+      ...monitoringFiles(plan, node, "check"),
+      ...certificates(pem),
+    };
+    const names = ["prometheus.yml", "rules.yml", "alertmanager.yml", "blackbox.yml", "web.yml"];
+    for (const file of names) {
       const at = `/etc/holdfast/${file}`;
-      const broken = { ...files, [at]: `${files[at as keyof typeof files]}\nplanted_mistake: 1\n` };
+      const broken = { ...files, [at]: `${files[at]}\nplanted_mistake: 1\n` };
       const { ok } = await inImage("monitoring", broken, checkMonitoring);
       expect(ok, file).toBe(false);
     }

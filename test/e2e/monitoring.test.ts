@@ -50,6 +50,12 @@ const panelQueries = () =>
     ),
   );
 
+/** The first of those that must be there. */
+function first<T>([one]: readonly T[]): T {
+  if (one === undefined) throw new Error("found none");
+  return one;
+}
+
 /** What `make availability` has written. */
 function readReport(): AvailabilityReport {
   const file = path.join(projectRoot, "reports", "availability-monitoring.json");
@@ -84,12 +90,12 @@ describe("a live stack with monitoring", () => {
   describe("at rest", () => {
     it("has every target up, seen from each monitor", async () => {
       expect(monitors()).toHaveLength(2);
-      for (const url of monitors()) {
-        await eventually(`all targets of ${url} are up`, 60, async () => {
-          const found = await targets(url);
+      for (const monitor of monitors()) {
+        await eventually(`all targets of ${monitor.url} are up`, 60, async () => {
+          const found = await targets(monitor);
           return found.length > 0 && found.every(({ health }) => health === "up");
         });
-        const jobs = new Set((await targets(url)).map(({ job }) => job));
+        const jobs = new Set((await targets(monitor)).map(({ job }) => job));
         expect([...jobs].sort()).toEqual([
           "app-http",
           "exporter-mysql-server",
@@ -109,54 +115,58 @@ describe("a live stack with monitoring", () => {
 
     it("evaluates every rule, and finds the stack up", async () => {
       await monitored.allQuiet(120);
-      for (const url of monitors()) {
+      for (const monitor of monitors()) {
         // Until its first turn a rule is neither right nor wrong.
-        await eventually(`${url} has evaluated its rules`, 90, async () =>
-          (await brokenRules(url)).every((text) => !text.endsWith(": unknown")),
+        await eventually(`${monitor.url} has evaluated its rules`, 90, async () =>
+          (await brokenRules(monitor)).every((text) => !text.endsWith(": unknown")),
         );
-        expect(await brokenRules(url)).toEqual([]);
-        expect(await query(url, 'probe_success{job="probe-edge"} == 0')).toEqual([]);
-        expect(await query(url, 'probe_success{job="probe-edge"}')).toHaveLength(4);
-        expect((await query(url, "slo:down:bool")).map(({ value }) => value)).toEqual([0]);
-        const masters = await query(url, 'sum(holdfast_lb_vrrp_state{state="master"})');
+        expect(await brokenRules(monitor)).toEqual([]);
+        expect(await query(monitor, 'probe_success{job="probe-edge"} == 0')).toEqual([]);
+        expect(await query(monitor, 'probe_success{job="probe-edge"}')).toHaveLength(4);
+        expect((await query(monitor, "slo:down:bool")).map(({ value }) => value)).toEqual([0]);
+        const masters = await query(monitor, 'sum(holdfast_lb_vrrp_state{state="master"})');
         expect(masters.map(({ value }) => value)).toEqual([1]);
       }
     });
 
     it("has exporters that get in at their services", async () => {
-      const [url = ""] = monitors();
+      const monitor = first(monitors());
       for (const [name, services] of [
         ["mysql_up", 1],
         ["nginx_up", 2],
       ] as const) {
-        const values = (await query(url, name)).map(({ value }) => value);
+        const values = (await query(monitor, name)).map(({ value }) => value);
         expect(values, name).toEqual(Array.from({ length: services }, () => 1));
       }
     });
 
     it("answers queries at each reader out of what both have recorded", async () => {
-      for (const url of readers()) {
-        expect((await query(url, "slo:down:bool")).map(({ value }) => value)).toEqual([0]);
+      for (const reader of readers()) {
+        expect((await query(reader, "slo:down:bool")).map(({ value }) => value)).toEqual([0]);
       }
     });
 
     it("has data for every panel, but for those that are empty while all is well", async () => {
-      const [url = ""] = readers();
+      const reader = first(readers());
       const panels = panelQueries();
       const empty: string[] = [];
       for (const { name, expr } of panels) {
-        if ((await query(url, expr)).length === 0) empty.push(name);
+        if ((await query(reader, expr)).length === 0) empty.push(name);
       }
       figures.record("queries of panels", panels.length, "");
       expect(empty).toEqual(emptyWhileWell);
     });
 
     it("has its Alertmanagers in one cluster, and its dead man's switch is heard", async () => {
-      for (const url of monitors()) {
-        await eventually(`both Alertmanagers know each other, as ${url} sees it`, 60, async () => {
-          const sizes = await query(url, "alertmanager_cluster_members");
-          return sizes.length === 2 && sizes.every(({ value }) => value === 2);
-        });
+      for (const monitor of monitors()) {
+        await eventually(
+          `both Alertmanagers know each other, as ${monitor.url} sees it`,
+          60,
+          async () => {
+            const sizes = await query(monitor, "alertmanager_cluster_members");
+            return sizes.length === 2 && sizes.every(({ value }) => value === 2);
+          },
+        );
       }
       await eventually("the dead man's switch is heard", 120, () =>
         Promise.resolve(sink.pages.some(({ path: at }) => at === "/alive")),
@@ -187,9 +197,9 @@ describe("a live stack with monitoring", () => {
       const up = await stack.make("up");
       expect(up.ok, up.output).toBe(true);
       expect((await stack.preview()).changes).toEqual({});
-      const [url = ""] = monitors();
+      const monitor = first(monitors());
       await eventually("the marker has been read", 30, async () => {
-        const finished = await query(url, "max(holdfast_deploy_finished_timestamp_seconds)");
+        const finished = await query(monitor, "max(holdfast_deploy_finished_timestamp_seconds)");
         return finished.length === 1 && Date.now() / 1000 - (finished[0]?.value ?? 0) < 120;
       });
       await monitored.allQuiet(60);
@@ -230,7 +240,9 @@ describe("a live stack with monitoring", () => {
       const asked = new Date(at(60) * 1000).toISOString();
       await eventually("every monitor has the blocks", 120, async () => {
         const seen = await Promise.all(
-          monitors().map((url) => query(url, `slo:down:bool @ ${Date.parse(asked) / 1000}`)),
+          monitors().map((monitor) =>
+            query(monitor, `slo:down:bool @ ${Date.parse(asked) / 1000}`),
+          ),
         );
         return seen.every((series) => series.length === 1);
       });
@@ -247,12 +259,18 @@ describe("a live stack with monitoring", () => {
     });
 
     it("costs what is recorded", async () => {
-      const [url = ""] = monitors();
-      const [series] = await query(url, "prometheus_tsdb_head_series");
+      const monitor = first(monitors());
+      const [series] = await query(monitor, "prometheus_tsdb_head_series");
       figures.record("series of one Prometheus", series?.value ?? NaN, "");
-      const [memory] = await query(url, 'sum(process_resident_memory_bytes{job=~"monitor-.*"})');
+      const [memory] = await query(
+        monitor,
+        'sum(process_resident_memory_bytes{job=~"monitor-.*"})',
+      );
       figures.record("memory of both monitors", (memory?.value ?? NaN) / 2 ** 20, "MiB");
-      const [cpu] = await query(url, 'sum(rate(process_cpu_seconds_total{job=~"monitor-.*"}[1m]))');
+      const [cpu] = await query(
+        monitor,
+        'sum(rate(process_cpu_seconds_total{job=~"monitor-.*"}[1m]))',
+      );
       figures.record("processor of both monitors", cpu?.value ?? NaN, "cores");
     });
   });
@@ -309,7 +327,7 @@ describe("a live stack with monitoring", () => {
         );
         const seconds = ((sink.first(begun, alert)?.at ?? NaN) - begun) / 1000;
         figures.record(`${broken.name}: told after`, seconds, "s", `${toldWithin} s`);
-        const [reader = ""] = readers();
+        const reader = first(readers());
         for (const { name, expr } of panelQueries()) {
           if (emptyWhileWell.includes(name))
             expect(await query(reader, expr), name).not.toEqual([]);
@@ -350,7 +368,7 @@ describe("a live stack with monitoring", () => {
           await other.heal(stack);
         }
         await sleep(Math.max(0, begun + 120_000 - Date.now()));
-        expect(await query(readers()[1] ?? "", "slo:planned:bool")).toHaveLength(1);
+        expect(await query(first(readers().slice(1)), "slo:planned:bool")).toHaveLength(1);
         const report = await stack.make("availability", { ARGS: "10m" });
         expect(report.ok, report.output).toBe(true);
       } finally {
@@ -370,7 +388,7 @@ describe("a live stack with monitoring", () => {
       const [from, step] = [Math.floor(begun / 1000) + 30, 5];
       const asked = [from, from + 75] as const;
       const expr = "count_over_time(slo:down:bool[15s])";
-      const [own = "", reader = ""] = [monitors()[0], readers()[0]];
+      const [own, reader] = [first(monitors()), first(readers())];
       expect(await valueTimes(own, expr, asked, step)).toEqual([]);
       expect(await valueTimes(reader, expr, asked, step)).toHaveLength(75 / step + 1);
     });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { activeAlerts } from "./prometheus";
+import { activeAlerts, type Queried } from "./prometheus";
 
 /** An alert and how far it is. */
 export interface AlertSeen {
@@ -11,7 +11,7 @@ export interface AlertSeen {
 interface Change {
   /** Milliseconds since 1970. */
   readonly at: number;
-  readonly monitor: string;
+  readonly monitor: Queried;
   readonly alerts: readonly AlertSeen[] | undefined;
 }
 
@@ -23,7 +23,7 @@ const textOf = (alerts: readonly AlertSeen[] | undefined) =>
     ? "does not answer"
     : alerts.map(({ alert, state }) => `${alert} ${state}`).join(", ") || "nothing";
 
-async function alertsOf(monitor: string): Promise<readonly AlertSeen[] | undefined> {
+async function alertsOf(monitor: Queried): Promise<readonly AlertSeen[] | undefined> {
   try {
     // Not by a query: that would see for minutes what fired when a monitor was replaced.
     const seen = (await activeAlerts(monitor)).map(({ labels, state }) =>
@@ -42,12 +42,12 @@ async function alertsOf(monitor: string): Promise<readonly AlertSeen[] | undefin
 /** Looks at the alerts of every monitor each second and keeps what changed. */
 export class AlertWatch {
   private readonly changes: Change[] = [];
-  private readonly latest = new Map<string, Change>();
+  private readonly latest = new Map<Queried, Change>();
   private readonly stopping = new AbortController();
   private readonly looking: Promise<unknown>;
   private looks = 0;
 
-  constructor(private readonly monitors: readonly string[]) {
+  constructor(private readonly monitors: readonly Queried[]) {
     this.looking = Promise.all(monitors.map((monitor) => this.look(monitor)));
   }
 
@@ -93,7 +93,7 @@ export class AlertWatch {
       .filter(({ at }) => at >= since)
       .map(
         ({ at, monitor, alerts }) =>
-          `${((at - since) / 1000).toFixed(1)} s ${monitor}: ${textOf(alerts)}`,
+          `${((at - since) / 1000).toFixed(1)} s ${monitor.url}: ${textOf(alerts)}`,
       );
   }
 
@@ -102,7 +102,7 @@ export class AlertWatch {
     await this.looking;
   }
 
-  private async look(monitor: string): Promise<void> {
+  private async look(monitor: Queried): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       const alerts = await alertsOf(monitor);

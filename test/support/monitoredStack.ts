@@ -4,7 +4,7 @@ import type { LiveStack, StackOutputs } from "./liveStack";
 import { MailSink } from "./mails";
 import { eventually } from "./measure";
 import { PageSink } from "./pages";
-import { activeAlerts } from "./prometheus";
+import { activeAlerts, type Queried } from "./prometheus";
 
 /** Where a node of the lab is. */
 export const machineOf = (node: string) => `vm-${node}`;
@@ -60,14 +60,18 @@ export class MonitoredStack {
     return this.learnt;
   }
 
-  /** Address of each Prometheus. */
-  get monitors(): readonly string[] {
-    return this.outputs.prometheus;
+  /** Each Prometheus. */
+  get monitors(): readonly Queried[] {
+    const { prometheus, caCertificate: authority } = this.outputs;
+    return prometheus.map((url) => ({ url, authority }));
   }
 
   /** Where the same is asked of what all of them have recorded. */
-  get readers(): readonly string[] {
-    return this.monitors.map((url) => url.replace(/:\d+$/, ":9204"));
+  get readers(): readonly Queried[] {
+    return this.monitors.map(({ url, authority }) => ({
+      url: url.replace(/:\d+$/, ":9204"),
+      authority,
+    }));
   }
 
   /** Waits until the nodes are in service. */
@@ -89,8 +93,8 @@ export class MonitoredStack {
   }
 }
 
-async function firing(url: string): Promise<readonly string[]> {
-  return (await activeAlerts(url))
+async function firing(monitor: Queried): Promise<readonly string[]> {
+  return (await activeAlerts(monitor))
     .filter(({ state }) => state === "firing")
     .map(({ labels }) => labels["alertname"] ?? "")
     .filter((name) => name !== "Watchdog");

@@ -1,28 +1,37 @@
+import { ask } from "../../agents/monitoring/ask";
+
+/** A Prometheus or a reader, and how it is known. */
+export interface Queried {
+  readonly url: string;
+  /** PEM of the authority of its certificate. */
+  readonly authority: string;
+}
+
 /** A series of an instant query. */
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-async function get(url: string): Promise<unknown> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-  if (!response.ok) throw new Error(`${url}: status ${response.status}: ${await response.text()}`);
-  return response.json();
+async function get({ url, authority }: Queried, path: string): Promise<unknown> {
+  const { status, body } = await ask(`${url}/api/v1/${path}`, authority, 10_000);
+  if (status !== 200) throw new Error(`${url}: ${path}: status ${status}: ${body}`);
+  return JSON.parse(body) as unknown;
 }
 
 /** Alerts that a Prometheus has firing, or waiting to fire. */
 export async function activeAlerts(
-  url: string,
+  queried: Queried,
 ): Promise<readonly { readonly labels: Record<string, string>; readonly state: string }[]> {
-  const answer = (await get(`${url}/api/v1/alerts`)) as {
+  const answer = (await get(queried, "alerts")) as {
     data: { alerts: { labels: Record<string, string>; state: string }[] };
   };
   return answer.data.alerts;
 }
 
 /** Answer of a Prometheus to an instant query. */
-export async function query(url: string, expr: string): Promise<readonly Sample[]> {
-  const answer = (await get(`${url}/api/v1/query?query=${encodeURIComponent(expr)}`)) as {
+export async function query(queried: Queried, expr: string): Promise<readonly Sample[]> {
+  const answer = (await get(queried, `query?query=${encodeURIComponent(expr)}`)) as {
     data: { result: { metric: Record<string, string>; value: [number, string] }[] };
   };
   return answer.data.result.map(({ metric, value: [, value] }) => ({
@@ -33,7 +42,7 @@ export async function query(url: string, expr: string): Promise<readonly Sample[
 
 /** Times from `from` to `to`, in seconds since 1970, at which a query over that range has a value. */
 export async function valueTimes(
-  url: string,
+  queried: Queried,
   expr: string,
   [from, to]: readonly [number, number],
   step: number,
@@ -44,7 +53,7 @@ export async function valueTimes(
     end: String(to),
     step: String(step),
   });
-  const answer = (await get(`${url}/api/v1/query_range?${params.toString()}`)) as {
+  const answer = (await get(queried, `query_range?${params.toString()}`)) as {
     data: { result: { values: [number, string][] }[] };
   };
   return [
@@ -60,8 +69,8 @@ export interface Target {
   readonly lastError: string;
 }
 
-export async function targets(url: string): Promise<readonly Target[]> {
-  const answer = (await get(`${url}/api/v1/targets?state=active`)) as {
+export async function targets(queried: Queried): Promise<readonly Target[]> {
+  const answer = (await get(queried, "targets?state=active")) as {
     data: {
       activeTargets: { labels: Record<string, string>; health: string; lastError: string }[];
     };
@@ -75,8 +84,8 @@ export async function targets(url: string): Promise<readonly Target[]> {
 }
 
 /** Rules that a Prometheus could not evaluate, by name, with the reason. */
-export async function brokenRules(url: string): Promise<readonly string[]> {
-  const answer = (await get(`${url}/api/v1/rules`)) as {
+export async function brokenRules(queried: Queried): Promise<readonly string[]> {
+  const answer = (await get(queried, "rules")) as {
     data: { groups: { rules: { name: string; health: string; lastError?: string }[] }[] };
   };
   return answer.data.groups

@@ -34,7 +34,7 @@ describe("the watch over alerts", () => {
   it("tells what every monitor says, when it changed, and what has been", async () => {
     const monitor = new FakeMonitor();
     monitor.alerts = [["Watchdog", "firing"]];
-    const watch = new AlertWatch([await monitor.listen()]);
+    const watch = new AlertWatch([{ url: await monitor.listen(), authority: "" }]);
     closing.push(
       () => monitor.close(),
       () => watch.stop(),

@@ -46,9 +46,12 @@ describe("the window of a report", () => {
 });
 
 describe("what a monitor answers", () => {
-  // As promtool 2.53 prints it.
-  const answer =
-    '[{"metric":{"__name__":"slo:down:bool"},"values":[[1795258683.907,"0"],[1795258688.925,"1"]]},{"metric":{"__name__":"slo:planned:bool"},"values":[[1795258683.907,"0"]]}]';
+  // As Prometheus 2.53 says it.
+  const answerOf = (result: string) =>
+    `{"status":"success","data":{"resultType":"matrix","result":${result}}}`;
+  const answer = answerOf(
+    '[{"metric":{"__name__":"slo:down:bool"},"values":[[1795258683.907,"0"],[1795258688.925,"1"]]},{"metric":{"__name__":"slo:planned:bool"},"values":[[1795258683.907,"0"]]}]',
+  );
 
   it("is read as two series", () => {
     expect(parseSeries(answer)).toEqual({
@@ -58,7 +61,7 @@ describe("what a monitor answers", () => {
       ],
       planned: [[1795258683.907, 0]],
     });
-    expect(parseSeries("[]")).toEqual({ down: [], planned: [] });
+    expect(parseSeries(answerOf("[]"))).toEqual({ down: [], planned: [] });
   });
 
   const seen = (...times: readonly number[]) => ({
@@ -89,6 +92,6 @@ describe("what a monitor answers", () => {
   });
 
   it("has no part where nothing is recorded", () => {
-    expect(recordedPart(window, [parseSeries("[]")])).toBeUndefined();
+    expect(recordedPart(window, [parseSeries(answerOf("[]"))])).toBeUndefined();
   });
 });

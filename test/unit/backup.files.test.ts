@@ -109,6 +109,7 @@ describe("files of the backup node", () => {
       node: "backup-a",
       address: "10.77.0.71",
       agentPort: 9202,
+      tls: "require",
       database: "app",
       primary: { host: "10.77.0.6", port: 3306 },
       replicas: { host: "10.77.0.6", port: 3307 },

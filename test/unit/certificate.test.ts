@@ -257,7 +257,7 @@ describe("probes of the edge", () => {
 
   it("trust the stack's own authority, and the address in its certificate", () => {
     expect(identity({})).toEqual({ authority: "the stack's authority", name: undefined });
-    expect(tlsOf()).toEqual({ ca_file: "/etc/holdfast/tls/ca.pem" });
+    expect(tlsOf()).toEqual({ ca_file: "/etc/holdfast/tls/edge-ca.pem" });
   });
 
   it("trust the authority of a certificate from elsewhere, and its first name", () => {
@@ -265,7 +265,7 @@ describe("probes of the edge", () => {
     expect(trusted).toBe(authority.certificate);
     expect(name).toBe("shop.example.com");
     expect(tlsOf({ authority: true, name: "shop.example.com" })).toEqual({
-      ca_file: "/etc/holdfast/tls/ca.pem",
+      ca_file: "/etc/holdfast/tls/edge-ca.pem",
       server_name: "shop.example.com",
     });
   });

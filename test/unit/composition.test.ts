@@ -211,14 +211,44 @@ describe.each([hello, full])("$name", ({ settings, tiers, name }) => {
     expect(log.filter(({ name: made }) => made === "exporter-image-build")).toHaveLength(1);
     const uploads = (key: string) =>
       named(`${key}-container`).inputs["uploads"] as { file: string; content: unknown }[];
-    const login = ["/etc/holdfast/tls/ca.pem", "/run/secrets/exporter"];
-    expect(uploads("exporter-mysql-a").map(({ file }) => file)).toEqual(login);
-    expect(uploads("exporter-redis-a").map(({ file }) => file)).toEqual(login);
-    expect(uploads("exporter-nginx-a")).toEqual([]);
-    const [, secret] = uploads("exporter-mysql-a");
+    const files = (key: string) => uploads(key).map(({ file }) => file);
+    const own = ["ca.pem", "node.key", "node.pem"].map((file) => `/etc/holdfast/tls/${file}`);
+    const web = "/etc/holdfast/web.yml";
+    const login = "/run/secrets/exporter";
+    expect(files("exporter-mysql-a")).toEqual([...own, web, login]);
+    expect(files("exporter-redis-a")).toEqual([...own, login]);
+    expect(files("exporter-nginx-a")).toEqual([...own, web]);
+    expect(files("machine-vm-web-a")).toEqual([...own, web]);
+    const secret = uploads("exporter-mysql-a").find(({ file }) => file === login);
     // What stands for a secret in Pulumi's protocol.
     expect(JSON.stringify(secret?.content)).toContain("1b47061264138c4ac30d75fd1eb44270");
     expect(JSON.stringify(secret?.content)).toContain("passwords-mysql-exporter-2 password");
+  });
+
+  it("gives each node that tells metrics a certificate for its name and address", () => {
+    const request = (key: string) => named(`pki-${key}-request`).inputs;
+    for (const [key, address, ...names] of [
+      ["machine-vm-web-a", "10.77.0.21"],
+      ["exporter-mysql-b", "10.77.0.42"],
+      ["exporter-nginx-b", "10.77.0.22"],
+      ["monitor-a", "10.77.0.61", "readers.holdfast.internal"],
+    ] as const) {
+      expect(request(key)).toMatchObject({
+        dnsNames: [key, ...names, "localhost"],
+        ipAddresses: [address, "127.0.0.1"],
+      });
+    }
+  });
+
+  it("takes an exporter for in service when its image's health check passes", () => {
+    for (const key of [...exporters, ...services]) {
+      const { HOLDFAST_GATE: gate } = named(`${key}-gate`).inputs["environment"] as {
+        HOLDFAST_GATE: string;
+      };
+      expect((JSON.parse(gate) as { service: unknown }).service, key).toEqual({
+        healthCheck: true,
+      });
+    }
   });
 
   it("lets no exporter wait but for a service with accounts, nor any node for an exporter", () => {
@@ -356,7 +386,7 @@ describe("TLS between the tiers", () => {
     const log = await composed("require");
     expect(files(log, "app-a")).toEqual(app);
     expect(files(log, "web-b")).toEqual(web);
-    expect(files(log, "monitor-a")).toContain("/etc/holdfast/tls/stack.pem");
+    expect(files(log, "monitor-a")).toContain("/etc/holdfast/tls/ca.pem");
     expect(named(log, "pki-app-b-request")).toMatchObject({
       dnsNames: ["app-b", "localhost"],
       ipAddresses: ["10.77.0.32", "127.0.0.1"],

@@ -137,20 +137,37 @@ describe("files of a Grafana node", () => {
     expect(ini).not.toMatch(/^admin_password/m);
   });
 
-  it("name one source, and every reader by its name", () => {
+  const jsonData = { httpMethod: "POST", prometheusType: "Prometheus", timeInterval: "5s" };
+  const sourcesOf = (rendered: Readonly<Record<string, string>>) => {
     const { datasources } = parse(
-      files["/etc/grafana/provisioning/datasources/holdfast.yaml"] ?? "",
+      rendered["/etc/grafana/provisioning/datasources/holdfast.yaml"] ?? "",
     ) as { datasources: Record<string, unknown>[] };
-    expect(datasources).toEqual([
+    return datasources;
+  };
+
+  it("ask the readers over TLS from `prefer` on", () => {
+    const at = (metricsTls: string) => {
+      const other = planOf({ ...monitored, pki: { metricsTls } });
+      return sourcesOf(grafanaFiles(other, other.tiers.grafana.nodes[0]!))[0]!;
+    };
+    expect(at("off")).toMatchObject({ url: "http://readers.holdfast.internal:9204", jsonData });
+    expect(at("off")).not.toHaveProperty("secureJsonData");
+    expect(at("prefer")).toEqual(at("require"));
+    expect(at("prefer")["url"]).toBe("https://readers.holdfast.internal:9204");
+  });
+
+  it("name one source, and every reader by its name", () => {
+    expect(sourcesOf(files)).toEqual([
       {
         name: "Prometheus",
         uid: "holdfast",
         type: "prometheus",
         access: "proxy",
-        url: "http://readers.holdfast.internal:9204",
+        url: "https://readers.holdfast.internal:9204",
         isDefault: true,
         editable: false,
-        jsonData: { httpMethod: "POST", prometheusType: "Prometheus", timeInterval: "5s" },
+        jsonData: { ...jsonData, tlsAuthWithCACert: true },
+        secureJsonData: { tlsCACert: "$__file{/etc/holdfast/tls/ca.pem}" },
       },
     ]);
     expect(readerHosts(plan)).toEqual([

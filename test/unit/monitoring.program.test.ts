@@ -30,7 +30,7 @@ describe("a program of a monitoring node", () => {
     url = `http://127.0.0.1:${port}`;
     ends = [];
     const command = [process.execPath, "-e", server(port)];
-    program = new Program({ name: "server", command, readyUrl: `${url}/-/ready` }, (name) =>
+    program = new Program({ name: "server", command, readyUrl: `${url}/-/ready` }, "", (name) =>
       ends.push(name),
     );
     program.start();

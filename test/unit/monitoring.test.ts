@@ -33,17 +33,24 @@ const alone = {
 };
 const planOf = (raw: Record<string, unknown>) => readPlan(tiers, raw);
 
+/** How a target's certificate is verified. */
+const authority = { ca_file: "/etc/holdfast/tls/ca.pem", min_version: "TLS12" };
+
 /** Prometheus' configuration, as much of it as is looked at. */
 interface PrometheusConfig {
   readonly global: Readonly<Record<string, unknown>>;
   readonly alerting: {
     readonly alertmanagers: readonly {
+      readonly scheme?: string;
+      readonly tls_config?: unknown;
       readonly static_configs: readonly { readonly targets: readonly string[] }[];
     }[];
   };
   readonly scrape_configs: readonly {
     readonly job_name: string;
     readonly metrics_path: string;
+    readonly scheme?: string;
+    readonly tls_config?: unknown;
     readonly static_configs: readonly {
       readonly targets: readonly string[];
       readonly labels: Readonly<Record<string, string>>;
@@ -102,7 +109,7 @@ describe("what is scraped", () => {
     expect(scrapeJobs(planOf(hello))[0]).toEqual({
       job: "lb-status",
       path: "/metrics",
-      tls: false,
+      tls: true,
       targets: [
         { target: "10.77.0.11:8404", tier: "loadBalancer", node: "lb-a", machine: "vm-lb-a" },
         { target: "10.77.0.12:8404", tier: "loadBalancer", node: "lb-b", machine: "vm-lb-b" },
@@ -110,26 +117,40 @@ describe("what is scraped", () => {
     });
   });
 
+  const secureJobs = (raw: Record<string, unknown>) =>
+    configOf(raw).scrape_configs.filter(({ scheme }) => scheme === "https");
+
   it("is asked for over TLS where the tier speaks it, verified by the stack's authority", () => {
-    const secure = (tls: string) => {
-      const plan = planOf({ ...hello, appPool: { tls } });
-      const [node] = plan.tiers.monitoring.nodes;
-      const text = monitoringFiles(plan, node!, "test")["/etc/holdfast/prometheus.yml"] ?? "";
-      const { scrape_configs: jobs } = parse(text) as {
-        scrape_configs: { job_name: string; scheme?: string }[];
-      };
-      return jobs.filter(({ scheme }) => scheme === "https");
-    };
+    const secure = (tls: string) =>
+      secureJobs({ ...hello, pki: { metricsTls: "off" }, appPool: { tls } });
     expect(secure("off")).toEqual([]);
     for (const stage of ["prefer", "require"]) {
       expect(secure(stage)).toMatchObject([
         {
           job_name: "app-http",
-          tls_config: { ca_file: "/etc/holdfast/tls/stack.pem", min_version: "TLS12" },
+          tls_config: authority,
           static_configs: [{ targets: ["10.77.0.31:8443"] }, { targets: ["10.77.0.32:8443"] }],
         },
       ]);
     }
+  });
+
+  it.each([
+    ["off", []],
+    ["prefer", ["lb-supervisor", "mysql-agent", "redis-agent", "backup-agent", "monitor-agent"]],
+    ["require", [...Object.keys(jobsOf(dev)).filter((job) => job !== "app-http"), "probe-edge"]],
+  ])("is asked for over TLS at its usual port at %s: %j", (metricsTls, expected) => {
+    const raw = { ...dev, pki: { metricsTls } };
+    const jobs = secureJobs(raw);
+    expect(jobs.map(({ job_name: job }) => job)).toEqual(expected);
+    for (const { tls_config: config } of jobs) expect(config).toEqual(authority);
+    const targets = (config: PrometheusConfig) =>
+      config.scrape_configs.flatMap(({ static_configs: each }) =>
+        each.flatMap((one) => one.targets),
+      );
+    expect(targets(configOf(raw))).toEqual(
+      targets(configOf({ ...dev, pki: { metricsTls: "off" } })),
+    );
   });
 
   it.each(["off", "prefer", "require"])(
@@ -237,6 +258,19 @@ describe("Prometheus' configuration", () => {
     expect({ ...a, global: {} }).toEqual({ ...b, global: {} });
   });
 
+  it.each([
+    ["off", {}],
+    ["prefer", {}],
+    ["require", { scheme: "https", tls_config: authority }],
+  ])("reaches the Alertmanagers and the probers as they are reached at %s", (metricsTls, how) => {
+    const { alerting, scrape_configs: jobs } = configOf({ ...hello, pki: { metricsTls } });
+    const probe = jobs.find(({ job_name: job }) => job === "probe-edge");
+    for (const each of [alerting.alertmanagers[0]!, probe!]) {
+      const { scheme, tls_config } = each;
+      expect(JSON.parse(JSON.stringify({ scheme, tls_config }))).toEqual(how);
+    }
+  });
+
   it("probes the edge from every monitor", () => {
     const probes = configOf(hello).scrape_configs.find(
       ({ job_name: job }) => job === "probe-edge",
@@ -286,6 +320,52 @@ describe("the programs of a node", () => {
         "--web.listen-address=10.77.0.61:9090",
       ]),
     );
+  });
+
+  const web = "/etc/holdfast/web.yml";
+  const viewOf = (metricsTls: string) => {
+    const files = filesOf({ ...hello, pki: { metricsTls } });
+    const agent = JSON.parse(files["/etc/holdfast/agent.json"]!) as MonitoringAgentView;
+    return { files, agent };
+  };
+
+  it("serve with the node's certificate, and are asked by the same address, where TLS is required", () => {
+    const { files, agent } = viewOf("require");
+    expect(parse(files[web]!)).toEqual({
+      tls_server_config: {
+        cert_file: "/etc/holdfast/tls/node.pem",
+        key_file: "/etc/holdfast/tls/node.key",
+        min_version: "TLS12",
+      },
+    });
+    for (const { name, command } of agent.programs) {
+      expect(command, name).toContain(`--web.config.file=${web}`);
+    }
+    expect(agent.programs.map(({ readyUrl }) => readyUrl)).toEqual([
+      "https://10.77.0.61:9090/-/ready",
+      "https://10.77.0.61:9093/-/ready",
+      "https://10.77.0.61:9115/-/healthy",
+    ]);
+    const urls = agent.programs.flatMap(({ command }) =>
+      command.filter((argument) => argument.startsWith("--web.external-url=")),
+    );
+    expect(urls).toEqual([
+      "--web.external-url=https://10.77.0.61:9090/",
+      "--web.external-url=https://10.77.0.61:9093/",
+    ]);
+    expect(agent.reader.monitors).toEqual(["https://10.77.0.61:9090", "https://10.77.0.62:9090"]);
+    expect(agent.tls).toBe("require");
+  });
+
+  it.each(["off", "prefer"])("serve without TLS at %s", (stage) => {
+    const { files, agent } = viewOf(stage);
+    expect(files[web]).toBeUndefined();
+    for (const { readyUrl, command } of agent.programs) {
+      expect(readyUrl).toMatch(/^http:/);
+      expect(command.join(" ")).not.toMatch(/https:|web\.config/);
+    }
+    expect(agent.reader.monitors).toEqual(["http://10.77.0.61:9090", "http://10.77.0.62:9090"]);
+    expect(agent.tls).toBe(stage);
   });
 
   it("are a cluster of Alertmanagers where there are several", () => {
@@ -345,9 +425,14 @@ describe("monitoring", () => {
 
   it("tells where it is", () => {
     expect(prometheusUrls(planOf(hello))).toEqual([
-      "http://10.77.0.61:9090",
-      "http://10.77.0.62:9090",
+      "https://10.77.0.61:9090",
+      "https://10.77.0.62:9090",
     ]);
+    for (const metricsTls of ["off", "prefer"]) {
+      expect(prometheusUrls(planOf({ ...hello, pki: { metricsTls } }))[0]).toBe(
+        "http://10.77.0.61:9090",
+      );
+    }
     expect(prometheusUrls(planOf({}))).toEqual([]);
   });
 

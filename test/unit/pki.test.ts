@@ -114,22 +114,22 @@ describe("the authority and its certificates", () => {
   it.each<[string, PkiSettings, { trusted: string[]; signer: string }]>([
     [
       "trust a new one first",
-      { generation: 2, previous: "signs", leafGeneration: 1 },
+      { generation: 2, previous: "signs", leafGeneration: 1, metricsTls: "require" },
       { trusted: ["pki-ca-2", "pki-ca"], signer: "pki-ca" },
     ],
     [
       "are signed by it then",
-      { generation: 2, previous: "trusted", leafGeneration: 1 },
+      { generation: 2, previous: "trusted", leafGeneration: 1, metricsTls: "require" },
       { trusted: ["pki-ca-2", "pki-ca"], signer: "pki-ca-2" },
     ],
     [
       "know the old one no more in the end",
-      { generation: 2, previous: "dropped", leafGeneration: 1 },
+      { generation: 2, previous: "dropped", leafGeneration: 1, metricsTls: "require" },
       { trusted: ["pki-ca-2"], signer: "pki-ca-2" },
     ],
     [
       "are replaced again in the same way",
-      { generation: 3, previous: "signs", leafGeneration: 1 },
+      { generation: 3, previous: "signs", leafGeneration: 1, metricsTls: "require" },
       { trusted: ["pki-ca-3", "pki-ca-2"], signer: "pki-ca-2" },
     ],
   ])("%s", async (_, pki, { trusted, signer }) => {

@@ -4,12 +4,14 @@ import path from "node:path";
 import { execa, execaSync, type ResultPromise } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Answer } from "../../agents/monitoring/merge";
+import { ask as page } from "../../agents/monitoring/ask";
 import { Reader } from "../../agents/monitoring/reader";
 import { eventually } from "../support/measure";
+import { Authority } from "./support/certificates";
 
 /*
- * The reader before two real Prometheus, of which each has slept through another part of the same
- * forty minutes. They are in Debian's package prometheus; where they are not on this computer,
+ * The reader before two real Prometheus over TLS, of which each has slept through another part of
+ * the same forty minutes. They are in Debian's package prometheus; where they are not on this computer,
  * reader.test.ts alone says how answers are merged.
  */
 const present = ["prometheus", "promtool"].every(
@@ -40,6 +42,7 @@ function recorded([from, to]: readonly [number, number]): string {
 
 describe.skipIf(!present)("two Prometheus with holes", () => {
   let folder: string;
+  let authority: Authority;
   let running: ResultPromise[] = [];
   let urls: string[] = [];
   const ask = async (query: string, addresses: readonly string[]) => {
@@ -49,7 +52,10 @@ describe.skipIf(!present)("two Prometheus with holes", () => {
       end: String(base + lengthSeconds),
       step: "15",
     });
-    const { status, body } = await new Reader(addresses).answer("/api/v1/query_range", params);
+    const { status, body } = await new Reader(addresses, authority.certificate).answer(
+      "/api/v1/query_range",
+      params,
+    );
     expect(status, body).toBe(200);
     const { data } = JSON.parse(body) as Answer;
     if (data.resultType !== "matrix") throw new Error(body);
@@ -58,7 +64,18 @@ describe.skipIf(!present)("two Prometheus with holes", () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(path.join(tmpdir(), "holdfast-reader-"));
-    writeFileSync(path.join(folder, "empty.yml"), "");
+    authority = new Authority();
+    const { certificate, key } = authority.issue({ addresses: ["127.0.0.1"] });
+    const web =
+      "tls_server_config: { cert_file: node.pem, key_file: node.key, min_version: TLS12 }";
+    for (const [file, content] of [
+      ["empty.yml", ""],
+      ["web.yml", web],
+      ["node.pem", certificate],
+      ["node.key", key],
+    ] as const) {
+      writeFileSync(path.join(folder, file), content);
+    }
     urls = await Promise.all(
       holes.map(async (hole, index) => {
         const [file, data] = [`${index}.om`, `data-${index}`];
@@ -67,20 +84,23 @@ describe.skipIf(!present)("two Prometheus with holes", () => {
           cwd: folder,
         });
         const listen = `127.0.0.1:${19_310 + index}`;
-        const args = ["--config.file=empty.yml", `--storage.tsdb.path=${data}`];
+        const args = [
+          ...["--config.file=empty.yml", "--web.config.file=web.yml"],
+          `--storage.tsdb.path=${data}`,
+        ];
         running.push(
           execa("prometheus", [...args, `--web.listen-address=${listen}`], {
             cwd: folder,
             reject: false,
           }),
         );
-        return `http://${listen}`;
+        return `https://${listen}`;
       }),
     );
     for (const url of urls) {
       await eventually(`${url} is ready`, 30, () =>
-        fetch(`${url}/-/ready`).then(
-          ({ ok }) => ok,
+        page(`${url}/-/ready`, authority.certificate, 5000).then(
+          ({ status }) => status === 200,
           () => false,
         ),
       );
@@ -91,6 +111,7 @@ describe.skipIf(!present)("two Prometheus with holes", () => {
     for (const process of running) process.kill("SIGTERM");
     await Promise.all(running);
     running = [];
+    authority.remove();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -119,7 +140,7 @@ describe.skipIf(!present)("two Prometheus with holes", () => {
   });
 
   it("answer alone where the other one is lost", async () => {
-    const lost = "http://127.0.0.1:9";
+    const lost = "https://127.0.0.1:9";
     for (const url of urls) {
       expect(await ask("requests_total", [lost, url])).toEqual(await ask("requests_total", [url]));
     }

@@ -1,9 +1,12 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { merge, seenOf, weightQuery, type Answer, type Point } from "../../agents/monitoring/merge";
+import { ask } from "../../agents/monitoring/ask";
 import { Reader } from "../../agents/monitoring/reader";
 import { eventually } from "../support/measure";
+import { Authority, type Issued } from "./support/certificates";
 
 type Samples = readonly (readonly [number, number])[];
 type Metric = Readonly<Record<string, string>>;
@@ -241,17 +244,22 @@ class FakePrometheus {
   frozen = false;
   readonly asked: URLSearchParams[] = [];
 
-  async start(): Promise<string> {
-    this.server = createServer((request, response) => {
+  /** Over TLS where it has a certificate. */
+  async start(issued?: Issued): Promise<string> {
+    const respond: RequestListener = (request, response) => {
       const params = new URL(request.url ?? "/", "http://fake").searchParams;
       this.asked.push(params);
       if (this.frozen) return;
       const weighs = params.get("query")?.startsWith("sum(sum_over_time(up[") ?? false;
       response.writeHead(this.status, { "content-type": "application/json" });
       response.end(JSON.stringify(weighs ? this.seen : this.answer));
-    });
+    };
+    this.server = issued
+      ? createSecureServer({ cert: issued.certificate, key: issued.key }, respond)
+      : createServer(respond);
     await new Promise<void>((resolve) => this.server?.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    const { port } = this.server.address() as AddressInfo;
+    return `${issued ? "https" : "http"}://127.0.0.1:${port}`;
   }
 
   async stop(): Promise<void> {
@@ -261,8 +269,16 @@ class FakePrometheus {
 }
 
 describe("the reader", () => {
+  let authority: Authority;
+  let own: Issued;
   let monitors: FakePrometheus[];
   let reader: Reader;
+  beforeAll(() => {
+    authority = new Authority();
+    own = authority.issue({ addresses: ["127.0.0.1"] });
+  });
+  afterAll(() => authority.remove());
+  const identity = () => ({ cert: own.certificate, key: own.key });
   const query = async (text: string, path = "/api/v1/query") => {
     const page = await reader.answer(path, new URLSearchParams({ query: text }));
     return { status: page.status, body: JSON.parse(page.body) as unknown };
@@ -271,7 +287,7 @@ describe("the reader", () => {
   beforeEach(async () => {
     vi.spyOn(process.stdout, "write").mockReturnValue(true);
     monitors = [new FakePrometheus(), new FakePrometheus()];
-    reader = new Reader(await Promise.all(monitors.map((monitor) => monitor.start())), 50);
+    reader = new Reader(await Promise.all(monitors.map((monitor) => monitor.start())), "", 50);
     monitors.forEach((monitor, index) => {
       monitor.answer = vector([{ from: String(index) }, [0, index]]);
       monitor.seen = vector([{}, [0, 9]]);
@@ -330,12 +346,47 @@ describe("the reader", () => {
     expect(body).toMatchObject({ status: "error", errorType: "unavailable" });
   });
 
-  it("is asked over HTTP, by address and by form as Grafana does", async () => {
+  async function freePort(): Promise<number> {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
     const { port } = taken.address() as AddressInfo;
     await new Promise((resolve) => taken.close(resolve));
-    reader.listen("127.0.0.1", port);
+    return port;
+  }
+
+  it("asks over TLS, and believes nobody whose certificate is of another authority", async () => {
+    await Promise.all(monitors.map((monitor) => monitor.stop()));
+    const stranger = new Authority();
+    const strange = stranger.issue({ addresses: ["127.0.0.1"] });
+    stranger.remove();
+    const urls = [await monitors[0]!.start(strange), await monitors[1]!.start(own)];
+    reader = new Reader(urls, authority.certificate, 50);
+    monitors[1]!.seen = vector([{}, [0, 1]]);
+    expect((await query("x")).body).toEqual(monitors[1]!.answer);
+    expect(monitors[0]!.asked).toEqual([]);
+  });
+
+  it.each([
+    ["off", ["http", "https"]],
+    ["prefer", ["http", "https"]],
+    ["require", ["https"]],
+  ] as const)("at %s is asked by %s", async (tls, schemes) => {
+    const port = await freePort();
+    reader.listen({ address: "127.0.0.1", port, tls }, identity());
+    const isReady = (scheme: string) =>
+      ask(`${scheme}://127.0.0.1:${port}/-/ready`, authority.certificate, 5000).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+    await eventually("it listens", 20, () => isReady("https"));
+    for (const scheme of ["http", "https"] as const) {
+      expect(await isReady(scheme), scheme).toBe((schemes as readonly string[]).includes(scheme));
+    }
+  });
+
+  it("is asked over HTTP, by address and by form as Grafana does", async () => {
+    const port = await freePort();
+    reader.listen({ address: "127.0.0.1", port, tls: "prefer" }, identity());
     const url = `http://127.0.0.1:${port}`;
     await eventually("it listens", 20, () =>
       fetch(`${url}/-/ready`).then(

@@ -132,6 +132,7 @@ describe("rendered files of a cache node", () => {
       port: 6379,
       sentinelPort: 26379,
       agentPort: 9201,
+      tls: "require",
       masterName: "cache",
       quorum: 2,
       members: [

@@ -17,7 +17,7 @@ import { tiers } from "../../tiers";
 
 const first: Rotating = {
   passwords: { generation: 1, acceptPrevious: true },
-  pki: { generation: 1, previous: "signs", leafGeneration: 1 },
+  pki: { generation: 1, previous: "signs", leafGeneration: 1, metricsTls: "require" },
 };
 
 const everything: Goal = { passwords: 2, authority: 2, leaves: 2 };
@@ -46,6 +46,7 @@ const anyState: fc.Arbitrary<Rotating> = fc
       generation: fc.integer({ min: 1, max: 4 }),
       previous: fc.constantFrom(...previousAuthority),
       leafGeneration: fc.integer({ min: 1, max: 4 }),
+      metricsTls: fc.constant("require" as const),
     }),
   })
   .filter(({ pki }) => pki.generation > 1 || pki.previous === "signs");
@@ -57,7 +58,7 @@ describe("a rotation", () => {
       {
         settings: {
           passwords: { generation: 2, acceptPrevious: true },
-          pki: { generation: 2, previous: "signs", leafGeneration: 1 },
+          pki: { generation: 2, previous: "signs", leafGeneration: 1, metricsTls: "require" },
         },
         changes: [
           "passwords of generation 2 are used; those of 1 are accepted, too",
@@ -68,7 +69,7 @@ describe("a rotation", () => {
       {
         settings: {
           passwords: { generation: 2, acceptPrevious: false },
-          pki: { generation: 2, previous: "trusted", leafGeneration: 2 },
+          pki: { generation: 2, previous: "trusted", leafGeneration: 2, metricsTls: "require" },
         },
         changes: [
           "passwords of generation 1 are refused",
@@ -80,7 +81,7 @@ describe("a rotation", () => {
       {
         settings: {
           passwords: { generation: 2, acceptPrevious: false },
-          pki: { generation: 2, previous: "dropped", leafGeneration: 2 },
+          pki: { generation: 2, previous: "dropped", leafGeneration: 2, metricsTls: "require" },
         },
         changes: ["authority 1 is trusted no more, and removed"],
         newSigner: false,
@@ -102,12 +103,22 @@ describe("a rotation", () => {
   });
 
   it("ends a replacement of the authority that was begun by hand, and begins no other", () => {
-    const pki = { generation: 3, previous: "trusted", leafGeneration: 1 } as const;
+    const pki = {
+      generation: 3,
+      previous: "trusted",
+      leafGeneration: 1,
+      metricsTls: "require",
+    } as const;
     const goal = goalOf({ ...first, pki }, false);
     expect(goal.authority).toBe(3);
     expect(replacesAuthority({ ...first, pki }, goalOf({ ...first, pki }, true))).toBe(true);
     const end = stagesTo({ ...first, pki }, goal).at(-1)?.settings;
-    expect(end?.pki).toEqual({ generation: 3, previous: "dropped", leafGeneration: 2 });
+    expect(end?.pki).toEqual({
+      generation: 3,
+      previous: "dropped",
+      leafGeneration: 2,
+      metricsTls: "require",
+    });
   });
 
   it("from anywhere ends one generation on, with nothing of the one before", () => {

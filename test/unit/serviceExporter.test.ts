@@ -67,6 +67,7 @@ describe("exporters of the services", () => {
       [
         "prometheus-mysqld-exporter",
         "--web.listen-address=10.77.0.41:9104",
+        "--web.config.file=/etc/holdfast/web.yml",
         "--mysqld.address=10.77.0.41:3306",
         "--config.my-cnf=/run/secrets/exporter",
         "--collect.global_status",
@@ -84,6 +85,9 @@ describe("exporters of the services", () => {
       [
         "prometheus-redis-exporter",
         "-web.listen-address=10.77.0.51:9121",
+        "-tls-server-cert-file=/etc/holdfast/tls/node.pem",
+        "-tls-server-key-file=/etc/holdfast/tls/node.key",
+        "-tls-server-min-version=TLS1.2",
         "-redis.addr=",
         "-redis.user=exporter",
         "-redis.password-file=/run/secrets/exporter",
@@ -99,6 +103,7 @@ describe("exporters of the services", () => {
       [
         "prometheus-nginx-exporter",
         "--web.listen-address=10.77.0.21:9113",
+        "--web.config.file=/etc/holdfast/web.yml",
         "--nginx.scrape-uri=http://127.0.0.1:8090/nginx_status",
         "--nginx.timeout=3s",
         "--log.format=json",
@@ -107,6 +112,11 @@ describe("exporters of the services", () => {
   ] as const)("run as %s: the service of their own machine alone", (tier, command) => {
     const plan = planOf(watched);
     expect(exporterCommands[tier](plan, plan.tiers[tier].nodes[0]!)).toEqual(command);
+    const plain = command.filter((each) => !/^--?(web\.config|tls-server)/.test(each));
+    for (const metricsTls of ["off", "prefer"]) {
+      const before = planOf({ ...watched, pki: { metricsTls } });
+      expect(exporterCommands[tier](before, before.tiers[tier].nodes[0]!)).toEqual(plain);
+    }
   });
 
   it("find nginx where the web node says that it tells of itself", () => {
