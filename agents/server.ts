@@ -140,7 +140,7 @@ export function listen(
   commands: Pages = {},
 ): readonly Server[] {
   const own = responder((method) => (method === "GET" ? read : commands));
-  const servers = [http.createServer(limits, own).listen(port, loopback)];
+  const servers = [http.createServer(own).listen(port, loopback)];
   if (address === loopback) return servers;
   const others = responder((method) => (method === "GET" ? read : {}));
   return [...servers, serverForOthers(tls, identity(), others).listen(port, address)];

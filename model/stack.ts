@@ -189,13 +189,9 @@ function plannedTiers(
         : declaration.everyMachine?.(settings)
           ? everywhere
           : [...(placed.get(name) ?? []), ...beside],
-<<<<<<< HEAD
-      listeners: declaration.listeners(settings[name] as never, settings),
-=======
       listeners: declaration
-        .listeners(settings[name] as never)
+        .listeners(settings[name] as never, settings)
         .map((listener) => withMetricsTls(listener, settings.pki.metricsTls)),
->>>>>>> b55be094f64ff86cf760ffd85ac79b67048b5614
       statusPort: declaration.statusPort?.(settings[name] as never),
     };
   });

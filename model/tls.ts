@@ -30,14 +30,7 @@ export function tlsSettings(fallback: string, more = "") {
   const what =
     "TLS to the nodes, with certificates of the stack's authority that are verified. `off`: none. `prefer`: nodes listen on both ports; load balancers take TLS, and the plain port while it reaches more nodes. `require`: TLS alone. A running stack is switched without a failed request from one to the next, an update for each: `off`, `prefer`, `require`, or back.";
   return {
-<<<<<<< HEAD
-    tls: z
-      .enum(stages)
-      .optional()
-      .describe([what, ...(more ? [more] : []), fallback].join(" ")),
-=======
-    tls: tlsStage.default(fallback).describe(more ? `${what} ${more}` : what),
->>>>>>> b55be094f64ff86cf760ffd85ac79b67048b5614
+    tls: tlsStage.optional().describe([what, ...(more ? [more] : []), fallback].join(" ")),
     tlsPort: port("Port of the nodes for TLS, where `tls` is not `off`.", 8443),
   };
 }

@@ -15,7 +15,7 @@ const lab = "10.89.0.0/24";
 const data = new DataStack("security", lab, new Figures("security"), {
   // This computer alone is the operator: machines have no business with each other's SSH.
   machines: { network: lab, adminNetworks: [`${host(network(lab), labHosts.gateway)}/32`] },
-  ...secured("require"),
+  ...secured("require", "require"),
 });
 
 describe("a live stack that is attacked", () => {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import http from "node:http";
 import https from "node:https";
 import net, { type AddressInfo, type Server } from "node:net";
-import { connect, type ConnectionOptions } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { json, listen, type Pages } from "../../agents/server";
 import type { TlsStage } from "../../model/tls";

@@ -432,3 +432,72 @@ describe("TLS between the tiers", () => {
     });
   });
 });
+
+describe("a switch of TLS for health and metrics", () => {
+  const settings = {
+    mysqlCluster: { count: 3 },
+    redisCache: { count: 3 },
+    backup: { count: 1 },
+    appPool: { sample: "property" },
+  };
+  type Inputs = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  const containers = async (metricsTls: string): Promise<Inputs> => {
+    vi.resetModules();
+    const log = await recordRegistrations(
+      { ...settings, pki: { metricsTls } },
+      () => import("../../index"),
+    );
+    return Object.fromEntries(
+      log.flatMap(({ name, type, inputs }) =>
+        type === containerType || name.endsWith("-gate") ? [[name, inputs]] : [],
+      ),
+    );
+  };
+  const stages: Record<string, Inputs> = {};
+  const differing = (one: string, other: string, part: string) =>
+    Object.keys(stages[one] ?? {})
+      .filter((name) => name.endsWith(part))
+      .filter(
+        (name) => JSON.stringify(stages[one]?.[name]) !== JSON.stringify(stages[other]?.[name]),
+      )
+      .map((name) => name.slice(0, -part.length))
+      .sort();
+  const agents = [
+    ...["backup-a", "lb-a", "lb-b", "mysql-a", "mysql-b", "mysql-c"],
+    ...["redis-a", "redis-b", "redis-c"],
+  ];
+
+  beforeAll(async () => {
+    for (const stage of ["off", "prefer", "require"]) stages[stage] = await containers(stage);
+  });
+
+  it.each([
+    ["off", "prefer"],
+    ["prefer", "require"],
+  ])("from %s to %s replaces the nodes with agents, and no other", (before, after) => {
+    expect(differing(before, after, "-container")).toEqual(agents);
+    expect(differing(before, after, "-gate")).toEqual(agents);
+  });
+
+  it("is recorded where the next one looks for it", () => {
+    for (const stage of ["off", "prefer", "require"]) {
+      const recorded = agents.map((node) => {
+        const environment = stages[stage]?.[`${node}-gate`]?.["environment"];
+        const { HOLDFAST_GATE = "" } = environment as Record<string, string>;
+        return (JSON.parse(HOLDFAST_GATE) as { service: { metricsTls?: string } }).service
+          .metricsTls;
+      });
+      expect(recorded).toEqual(agents.map(() => stage));
+    }
+  });
+
+  it("gives every agent its node's certificate, whatever the stage", () => {
+    for (const node of agents) {
+      const uploads = stages["off"]?.[`${node}-container`]?.["uploads"] as { file: string }[];
+      const files = uploads.map(({ file }) => file);
+      for (const name of ["ca.pem", "node.key", "node.pem"]) {
+        expect(files, node).toContain(`/etc/holdfast/tls/${name}`);
+      }
+    }
+  });
+});

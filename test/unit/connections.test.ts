@@ -101,6 +101,19 @@ describe("connections", () => {
       );
     });
 
+    it.each(["prefer", "require"])(
+      "are the same with TLS for health and metrics: %s, each once",
+      (metricsTls) => {
+        const raw = {
+          ...{ mysqlCluster: { count: 3 }, redisCache: { count: 3 }, backup: { count: 1 } },
+          ...{ monitoring: { count: 2 }, appPool: { sample: "property" } },
+        };
+        const at = (stage: string) =>
+          connections(plan({ ...raw, pki: { metricsTls: stage } })).map(line);
+        expect(at(metricsTls)).toEqual(at("off"));
+      },
+    );
+
     it("go to the application itself without load balancers", () => {
       const raw = { loadBalancer: { count: 0 }, webPool: { count: 1 }, appPool: { count: 1 } };
       expect(pools({ ...raw, appPool: { count: 1, tls: "require" } })).toEqual([

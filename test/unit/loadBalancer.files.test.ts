@@ -232,3 +232,50 @@ describe("TLS to the nodes", () => {
     expect(binds("require")).toEqual([withTls]);
   });
 });
+
+describe("TLS for health and metrics", () => {
+  const raw = (metricsTls: string) => ({
+    mysqlCluster: { count: 3 },
+    appPool: { sample: "property" },
+    pki: { metricsTls },
+  });
+  const checks = (endpoint: string, stage: string) =>
+    section(`backend ${endpoint} from tcp`, raw(stage)).filter((line) =>
+      line.startsWith("server "),
+    );
+  const status = (stage: string) =>
+    section("frontend status from http", raw(stage)).filter((line) => line.startsWith("bind "));
+
+  it("is in checks of the database as soon as agents take it, with authority and name", () => {
+    for (const endpoint of ["mysql-primary", "mysql-replicas"]) {
+      expect(checks(endpoint, "off")[0]).toBe(
+        "server mysql-a 10.77.0.41:3306 check port 9200 on-marked-down shutdown-sessions",
+      );
+      for (const stage of ["prefer", "require"]) {
+        expect(checks(endpoint, stage)).toEqual(
+          ["a", "b", "c"].map(
+            (letter, index) =>
+              `server mysql-${letter} 10.77.0.4${index + 1}:3306 check port 9200 check-ssl verify required ca-file /etc/holdfast/tls/ca.pem verifyhost mysql-${letter} check-sni mysql-${letter} on-marked-down shutdown-sessions`,
+          ),
+        );
+      }
+    }
+  });
+
+  it("leaves checks of HTTP as they are", () => {
+    for (const backend of ["backend web from http", "backend app from http"]) {
+      expect(section(backend, raw("require"))).toEqual(section(backend, raw("off")));
+    }
+  });
+
+  it("is required of whoever asks for statistics from elsewhere, in the end", () => {
+    const loopback = "bind 127.0.0.1:8404";
+    for (const stage of ["off", "prefer"]) {
+      expect(status(stage)).toEqual(["bind 10.77.0.11:8404", loopback]);
+    }
+    expect(status("require")).toEqual([
+      "bind 10.77.0.11:8404 ssl crt /etc/holdfast/tls/endpoints.pem alpn http/1.1",
+      loopback,
+    ]);
+  });
+});

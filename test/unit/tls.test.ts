@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { tlsService } from "../../model/gate";
-import { stageSkipped, type TlsStage } from "../../model/tls";
+import { openPorts, stageSkipped, type TlsStage } from "../../model/tls";
 
 const key = "holdfast:webPool.tls";
 
@@ -37,5 +37,19 @@ describe("a node that speaks TLS", () => {
       probe: { ...probe, loopback: true },
       tls: "prefer",
     });
+  });
+});
+
+describe("the ports at which a listener is reached", () => {
+  it("are one where one takes both", () => {
+    const at = (port: number, required: boolean) =>
+      openPorts({ port: 9200, tls: { port, required } });
+    expect(at(9200, false)).toEqual([{ port: 9200, tls: true }]);
+    expect(at(9200, true)).toEqual([{ port: 9200, tls: true }]);
+    expect(at(9443, false)).toEqual([
+      { port: 9443, tls: true },
+      { port: 9200, tls: false },
+    ]);
+    expect(openPorts({ port: 9200 })).toEqual([{ port: 9200, tls: false }]);
   });
 });

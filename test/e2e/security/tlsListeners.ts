@@ -1,13 +1,18 @@
 import { rootCertificates } from "node:tls";
+import { execa } from "execa";
 import { describe, expect, it } from "vitest";
+import { connections } from "../../../model/connections";
+import { readPlan } from "../../../model/stack";
+import { tiers } from "../../../tiers";
 import { mustRun } from "../../faults/fault";
 import type { DataStack } from "../../support/dataStack";
 import type { Member } from "../../support/members";
 import { passwordsOf } from "../../support/passwords";
 
 /**
- * Run by the Node.js of a node: connects to HOST:PORT in five ways and prints which were refused.
- * A refusal on either side counts: a client that verifies is one half of what keeps others out.
+ * Run by the Node.js of a node, or of this computer: connects to HOST:PORT in five ways and prints
+ * which were refused. A refusal on either side counts: a client that verifies is one half of what
+ * keeps others out. Without TLS any answer is `open` but nginx's that there must be some.
  */
 const program = `
 const tls = require("node:tls"), net = require("node:net");
@@ -19,15 +24,20 @@ const secure = (options) => new Promise((resolve) => {
   socket.on("secureConnect", () => { socket.destroy(); resolve("open"); });
   socket.on("error", () => resolve("refused"));
 });
-const plain = () => new Promise((resolve) => {
+const answer = (text) => new Promise((resolve) => {
   const socket = net.connect({ host, port: Number(port) });
   let answer = "";
-  socket.setTimeout(4000, () => { socket.destroy(); resolve(answer === "" ? "refused" : answer); });
-  socket.on("connect", () => socket.write("GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\nPING\\r\\n"));
+  socket.setTimeout(4000, () => socket.destroy());
+  socket.on("connect", () => socket.write(text));
   socket.on("data", (data) => (answer += data));
   socket.on("error", () => undefined);
-  socket.on("close", () => resolve(/^HTTP\\/1.1 [23]|PONG/.test(answer) ? "open" : "refused"));
+  socket.on("close", () => resolve(answer));
 });
+const plain = async () => {
+  const request = await answer("GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n");
+  const open = /^HTTP\\/1.[01] (?!400)/.test(request) || /^[+]PONG|^-NOAUTH/.test(await answer("PING\\r\\n"));
+  return open ? "open" : "refused";
+};
 (async () => {
   console.log(JSON.stringify({
     right: await secure({}),
@@ -50,25 +60,31 @@ const allRefused = {
 /** Ports of web and application nodes, and of endpoint `app`, by default. */
 export const ports = { plain: 8080, tls: 8443 } as const;
 
-/** What a node sees at a port of another. */
+/** What a node sees at a port of another; `operator`: what this computer sees there. */
 export async function seenBy(
   { stack }: DataStack,
-  from: Member,
+  from: Member | "operator",
   host: string,
   port: number,
 ): Promise<Readonly<Record<string, string>>> {
-  const { caCertificate } = await stack.outputs();
+  const { caCertificate: CA } = await stack.outputs();
   // Any certificate that signed nothing here.
-  const other = rootCertificates[0] ?? "";
-  const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-  const command = `docker exec -i -e CA=${quoted(caCertificate)} -e OTHER_CA=${quoted(other)} ${from.node} node - ${host} ${port}`;
-  const output = await mustRun(stack, from.machine, command, { input: program });
+  const OTHER_CA = rootCertificates[0] ?? "";
+  const here = () =>
+    execa(process.execPath, ["-", host, String(port)], { input: program, env: { CA, OTHER_CA } });
+  const there = ({ node, machine }: Member) => {
+    const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+    const command = `docker exec -i -e CA=${quoted(CA)} -e OTHER_CA=${quoted(OTHER_CA)} ${node} node - ${host} ${port}`;
+    return mustRun(stack, machine, command, { input: program });
+  };
+  const output = from === "operator" ? (await here()).stdout : await there(from);
   return JSON.parse(output.trim().split("\n").at(-1) ?? "{}") as Record<string, string>;
 }
 
 export function tlsListeners(data: DataStack): void {
   const { stack } = data;
-  const seen = (from: Member, host: string, port: number) => seenBy(data, from, host, port);
+  const seen = (from: Member | "operator", host: string, port: number) =>
+    seenBy(data, from, host, port);
 
   describe("a port that speaks TLS", () => {
     it("refuses plain text, TLS 1.1, and clients refuse a wrong authority and name: the edge", async () => {
@@ -139,6 +155,38 @@ export function tlsListeners(data: DataStack): void {
           await attempt(host, "--ssl-mode=VERIFY_CA", "--ssl-ca=/etc/holdfast/tls/node.pem"),
         ).toMatch(/certificate verify failed|SSL connection error/);
       }
+    });
+
+    it("so does whatever else the plan says is reached with TLS alone, seen by who may", async () => {
+      const plan = readPlan(tiers, stack.configured);
+      const allowed = connections(plan);
+      const every = Object.values(plan.tiers).flatMap(({ nodes }) => nodes);
+      const tried: string[] = [];
+      for (const { name: tier, nodes, listeners } of Object.values(plan.tiers)) {
+        for (const { name, tls } of listeners.filter(({ tls: how }) => how?.required)) {
+          for (const { key, machine } of nodes) {
+            const who = allowed.find(
+              ({ toNode, protocol, port }) =>
+                toNode === key && protocol === "tcp" && port === tls?.port,
+            );
+            if (!who || !tls) continue;
+            const from = every.find((node) => node.key === who.fromNode);
+            const asking = from ? { node: from.key, machine: from.machine.key } : "operator";
+            expect(await seen(asking, machine.address, tls.port), `${key}: ${name}`).toEqual(
+              allRefused,
+            );
+            tried.push(`${tier} ${name}`);
+          }
+        }
+      }
+      expect([...new Set(tried)].sort()).toEqual([
+        "appPool http",
+        "backup agent",
+        "loadBalancer status",
+        "mysqlCluster agent",
+        "redisCache agent",
+        "webPool http",
+      ]);
     });
   });
 }

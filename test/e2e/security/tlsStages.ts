@@ -9,10 +9,19 @@ import { ports, seenBy } from "./tlsListeners";
 
 const nodes = ["app-a", "app-b", "lb-a", "lb-b", "web-a", "web-b"];
 
-/** Settings of a data stack whose web and application nodes are at that stage. */
-export const secured = (tls: TlsStage) => ({
+/** Those with an agent that others ask, too. */
+const allNodes = [
+  ...nodes,
+  "backup-a",
+  ...["mysql-a", "mysql-b", "mysql-c"],
+  ...["redis-a", "redis-b", "redis-c"],
+].sort();
+
+/** Settings of a data stack whose web and application nodes, and ports for health, are at that stage. */
+export const secured = (tls: TlsStage, metricsTls: TlsStage) => ({
   webPool: { count: 2, tls },
   appPool: { count: 2, sample: "property", tls },
+  pki: { metricsTls },
 });
 
 /** What a load balancer meets at a node: somebody who speaks TLS, and somebody who does not. */
@@ -22,17 +31,20 @@ const met: Readonly<Record<TlsStage, { readonly tls: boolean; readonly plain: bo
   require: { tls: true, plain: false },
 };
 
+/** Port of the database's agents by default, where both are spoken. */
+const agent = { plain: 9200, tls: 9200 } as const;
+
 /** Switches TLS between the tiers off and on again, under load, as an operator would. */
 export function tlsStages(data: DataStack, paths: readonly PathSpec[]): void {
   const { stack } = data;
 
-  async function meets(tier: string) {
+  async function meets(tier: string, at: typeof ports | typeof agent = ports) {
     const { machines } = await stack.outputs();
     const [balancer] = await data.nodesOf("loadBalancer");
     const [node] = await data.nodesOf(tier);
     const host = machines[node!.machine]?.address ?? "";
-    const secure = await seenBy(data, balancer!, host, ports.tls);
-    const plain = await seenBy(data, balancer!, host, ports.plain);
+    const secure = await seenBy(data, balancer!, host, at.tls);
+    const plain = await seenBy(data, balancer!, host, at.plain);
     return { tls: secure["right"] === "open", plain: plain["plain text"] === "open" };
   }
 
@@ -45,22 +57,27 @@ export function tlsStages(data: DataStack, paths: readonly PathSpec[]): void {
       await data.stopLoad();
     });
 
-    it.each<readonly [TlsStage, TlsStage]>([
-      ["require", "prefer"],
-      ["prefer", "off"],
-      ["off", "prefer"],
-      ["prefer", "require"],
-    ])("is switched from %s to %s without a failed request", async (before, after) => {
-      expect(await meets("webPool"), before).toEqual(met[before]);
-      stack.configure(secured(after));
-      const watched = await data.watch(() => stack.mustUp());
-      expect(replacedNodes(watched.result).sort()).toEqual(nodes);
-      expectOneAtATime(watched.result);
-      expectNothingFailed(watched);
-      data.figures.record(`TLS switched from ${before} to ${after}`, watched.result.seconds, "s");
-      expect(await meets("webPool"), after).toEqual(met[after]);
-      expect(await meets("appPool"), after).toEqual(met[after]);
-    });
+    // For health and metrics it is switched with one pair alone: that makes every node anew.
+    it.each<readonly [TlsStage, TlsStage, TlsStage, readonly string[]]>([
+      ["require", "prefer", "prefer", allNodes],
+      ["prefer", "off", "prefer", nodes],
+      ["off", "prefer", "prefer", nodes],
+      ["prefer", "require", "require", allNodes],
+    ])(
+      "is switched from %s to %s without a failed request",
+      async (before, after, metrics, all) => {
+        expect(await meets("webPool"), before).toEqual(met[before]);
+        stack.configure(secured(after, metrics));
+        const watched = await data.watch(() => stack.mustUp());
+        expect(replacedNodes(watched.result).sort()).toEqual(all);
+        expectOneAtATime(watched.result);
+        expectNothingFailed(watched);
+        data.figures.record(`TLS switched from ${before} to ${after}`, watched.result.seconds, "s");
+        expect(await meets("webPool"), after).toEqual(met[after]);
+        expect(await meets("appPool"), after).toEqual(met[after]);
+        expect(await meets("mysqlCluster", agent), metrics).toEqual(met[metrics]);
+      },
+    );
 
     it("shows no change in another update", async () => {
       const run = await stack.mustUp();
