@@ -107,7 +107,7 @@ describe("nodes that tell their state", () => {
     "of %s are those of which a port takes TLS and plain text",
     (_, tier) => {
       const values = tier.settings.parse({}) as never;
-      const either = tier.listeners(values).filter(({ eitherWay }) => eitherWay);
+      const either = tier.listeners(values, anySettings).filter(({ eitherWay }) => eitherWay);
       const status = tier.statusPort?.(values);
       expect(either.map(({ port }) => port)).toEqual(status === undefined ? [] : [status]);
     },
