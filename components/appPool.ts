@@ -139,7 +139,7 @@ function secretFiles({ plan, pki, passwords }: AppPoolArgs, user: DatabaseUser):
   const hasDatabase = plan.tiers.mysqlCluster.nodes.length > 0;
   const hasCache = plan.tiers.redisCache.nodes.length > 0;
   const files: Files = {
-    ...((hasDatabase || hasCache) && { "ca.pem": pki.caCertificate }),
+    ...((hasDatabase || hasCache) && { "ca.pem": pulumi.secret(pki.caCertificate) }),
     ...(hasDatabase && { "mysql-password": passwords.of(mysqlPassword(user)).current }),
     ...(hasCache && { "redis-password": passwords.of(redisPassword("app")).current }),
     ...Object.fromEntries(
@@ -159,8 +159,9 @@ function tlsSecretFiles(node: PlannedNode, { plan, pki }: AppPoolArgs): Files {
   if (servedStage(plan.tiers.appPool) === "off") return {};
   const leaf = pki.node(node, { names: [], addresses: [] });
   return {
-    [`${secretsFolder}/${tlsSecrets.authority}`]: pki.caCertificate,
-    [`${secretsFolder}/${tlsSecrets.certificate}`]: leaf.certificatePem,
+    // Public, but what stands in this folder is taken for a secret.
+    [`${secretsFolder}/${tlsSecrets.authority}`]: pulumi.secret(pki.caCertificate),
+    [`${secretsFolder}/${tlsSecrets.certificate}`]: pulumi.secret(leaf.certificatePem),
     [`${secretsFolder}/${tlsSecrets.privateKey}`]: leaf.privateKeyPem,
   };
 }

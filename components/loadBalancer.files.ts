@@ -197,7 +197,12 @@ function poolsOf(backend: Backend): Pick<HaproxyService, "pools" | "choice"> {
     checked: readonly HaproxyServer[],
     others: readonly HaproxyServer[] = [],
     called = name,
-  ): HaproxyPool => ({ name: called, servers: checked, unchecked: others });
+  ): HaproxyPool => ({
+    name: called,
+    servers: checked,
+    unchecked: others,
+    tls: [...checked, ...others].some(({ tlsName }) => tlsName !== null),
+  });
   switch (tls) {
     case "off":
       return { pools: [pool(plain, unchecked(plain))], choice: null };

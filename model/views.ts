@@ -26,6 +26,8 @@ export interface HaproxyPool {
   readonly servers: readonly HaproxyServer[];
   /** Those that are asked without a check while none of `servers` passes its own. */
   readonly unchecked: readonly HaproxyServer[];
+  /** Whether one of them is reached over TLS. */
+  readonly tls: boolean;
 }
 
 /** A balanced endpoint: a frontend on a virtual address and the backend of its servers. */

@@ -234,6 +234,7 @@ describe("rendered configurations", () => {
                 checkTlsName: null,
               })),
               unchecked: [],
+              tls: false,
             },
           ],
           choice: null,

@@ -148,7 +148,7 @@ describe("answers", () => {
 
 describe("a pool of which no server passes its check", () => {
   it("is asked regardless, where it serves HTTP and has others to try", () => {
-    const lines = section("backend web from http");
+    const lines = section("backend web from http", { webPool: { tls: "off" } });
     expect(lines).toContain("option allbackups");
     expect(lines.filter((line) => line.startsWith("server "))).toEqual([
       "server web-a 10.77.0.21:8080 tcp-ut 3s check",
@@ -196,11 +196,21 @@ describe("TLS to the nodes", () => {
     `server app-b 10.77.0.32:8443 ${verified("app-b")}`,
   ];
 
+  it("gives a busy server time for the handshake, and does not take it for a broken one", () => {
+    const patience = ["timeout connect 2s", "default-server observe layer4 error-limit 100"];
+    const found = (name: string, tls: string) =>
+      section(name, { appPool: { tls } }).filter((line) => patience.includes(line));
+    expect(found("backend app from http", "require")).toEqual(patience);
+    expect(found("backend app from http", "off")).toEqual([]);
+    expect(found("backend app from http", "prefer")).toEqual(patience);
+    expect(found("backend app-plain from http", "prefer")).toEqual([]);
+    expect(found("backend app-unchecked from http", "prefer")).toEqual(patience);
+  });
+
   it("verifies authority and name, in checks too", () => {
-    const raw = { appPool: { tls: "require" } };
-    expect(servers("backend app from http", raw).slice(0, 2)).toEqual(secure);
-    expect(section("backend app from http", raw).join("\n")).not.toContain(":8080");
-    expect(section("global", raw)).toContain("ssl-default-server-options ssl-min-ver TLSv1.2");
+    expect(servers("backend app from http", {}).slice(0, 2)).toEqual(secure);
+    expect(section("backend app from http").join("\n")).not.toContain(":8080");
+    expect(section("global")).toContain("ssl-default-server-options ssl-min-ver TLSv1.2");
   });
 
   it("is taken first where either may be spoken; without it where that reaches more", () => {
