@@ -1,16 +1,27 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { propertyPaths } from "../../loadtests/shared";
+import { host, labHosts, network } from "../../model/addresses";
 import { DataStack } from "../support/dataStack";
 import { Figures } from "../support/figures";
 import { balancers } from "./data/balancers";
 import { cacheFaults } from "./data/cacheFaults";
-import { changes } from "./data/changes";
+import { changes, rolled } from "./data/changes";
 import { databaseFaults } from "./data/databaseFaults";
 import { requests } from "./data/requests";
 import { restores } from "./data/restores";
+import { hostileClients } from "./security/hostileClients";
+import { intruders } from "./security/intruders";
+import { portScan } from "./security/portScan";
+import { rotation } from "./security/rotation";
+import { secrets } from "./security/secrets";
+import { tlsListeners } from "./security/tlsListeners";
 
 const rows = 100_000;
-const data = new DataStack("data", "10.85.0.0/24", new Figures("data"));
+const lab = "10.85.0.0/24";
+const data = new DataStack("data", lab, new Figures("data"), {
+  // This computer alone is the operator: machines have no business with each other's SSH.
+  machines: { network: lab, adminNetworks: [`${host(network(lab), labHosts.gateway)}/32`] },
+});
 
 describe("a live stack with a database and a cache", () => {
   beforeAll(async () => {
@@ -27,9 +38,24 @@ describe("a live stack with a database and a cache", () => {
     requests(data);
   });
 
+  describe("that is attacked", () => {
+    secrets(data);
+    tlsListeners(data);
+    portScan(data);
+    intruders(data);
+    hostileClients(data, lab, propertyPaths);
+  });
+
   describe("under 200 requests a second, reads and writes", () => {
     beforeAll(async () => {
+      // Without the limits of the tests before.
+      data.stack.configure({});
+      await data.stack.mustUp();
       await data.startLoad(propertyPaths);
+    });
+
+    afterAll(async () => {
+      await data.stopLoad();
     });
 
     databaseFaults(data);
@@ -38,4 +64,7 @@ describe("a live stack with a database and a cache", () => {
     changes(data);
     restores(data);
   });
+
+  // Last: what it writes into the stack file, no other test knows.
+  rotation(data, propertyPaths, rolled);
 });

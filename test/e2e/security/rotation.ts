@@ -42,7 +42,12 @@ function shownAt(host: string, port: number): Promise<X509Certificate> {
   });
 }
 
-export function rotation(data: DataStack, paths: readonly PathSpec[]): void {
+/** `settings`: those on top of the stack's own, which it has by then. */
+export function rotation(
+  data: DataStack,
+  paths: readonly PathSpec[],
+  settings: Readonly<Record<string, unknown>> = {},
+): void {
   const { stack, figures } = data;
 
   /** What each node trusts: fingerprints by node and those of the lab's store; none left out. */
@@ -104,7 +109,7 @@ export function rotation(data: DataStack, paths: readonly PathSpec[]): void {
 
     beforeAll(async () => {
       // Without the limits of the tests before.
-      stack.configure({});
+      stack.configure(settings);
       await stack.mustUp();
       first = await passwordsOf(data, await data.application());
       old = certificatesIn((await stack.outputs()).caCertificate)[0]!;
@@ -212,7 +217,7 @@ export function rotation(data: DataStack, paths: readonly PathSpec[]): void {
 
     it("is not taken back by an old stack file", async () => {
       const written = stack.settingsText();
-      stack.configure({});
+      stack.configure(settings);
       expect(stack.settingsText()).not.toBe(written);
       const run = await stack.make("up");
       expect(run.ok).toBe(false);
