@@ -66,11 +66,18 @@ class Composed {
         file: string;
         content: unknown;
       }[]) {
-        if (/\/(store-)?ca\.pem$/.test(file)) found[`${name} ${file}`] = content;
+        if (/\/(store-)?ca\.pem$/.test(file)) found[`${name} ${file}`] = shown(content);
       }
     }
     return found;
   }
+}
+
+/** What is in a secret as the SDK hands it on. */
+function shown(content: unknown): unknown {
+  return typeof content === "object" && content !== null && "value" in content
+    ? content.value
+    : content;
 }
 
 const trusting = [
