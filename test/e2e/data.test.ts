@@ -5,14 +5,13 @@ import { DataStack } from "../support/dataStack";
 import { Figures } from "../support/figures";
 import { balancers } from "./data/balancers";
 import { cacheFaults } from "./data/cacheFaults";
-import { changes, rolled } from "./data/changes";
+import { changes } from "./data/changes";
 import { databaseFaults } from "./data/databaseFaults";
 import { requests } from "./data/requests";
 import { restores } from "./data/restores";
 import { hostileClients } from "./security/hostileClients";
 import { intruders } from "./security/intruders";
 import { portScan } from "./security/portScan";
-import { rotation } from "./security/rotation";
 import { secrets } from "./security/secrets";
 import { tlsListeners } from "./security/tlsListeners";
 
@@ -64,7 +63,4 @@ describe("a live stack with a database and a cache", () => {
     changes(data);
     restores(data);
   });
-
-  // Last: what it writes into the stack file, no other test knows.
-  rotation(data, propertyPaths, rolled);
 });

@@ -4,31 +4,62 @@ import { migrationPlanted } from "../../faults/migrationPlanted";
 import { expectNothingFailed } from "../../support/dataExpectations";
 import type { DataStack } from "../../support/dataStack";
 import { expectOneAtATime } from "../../support/expectations";
+import { accepting, passwordsOf, type AppPasswords } from "../../support/passwords";
 import { replacedNodes } from "../../support/steps";
 
 const dataNodes = ["mysql-a", "mysql-b", "mysql-c", "redis-a", "redis-b", "redis-c"];
 /** The migrations run anew wherever what the application is given changes. */
 const appNodes = ["app-migration", "app-a", "app-b"];
 
-/** Settings that the stack has after these tests. */
-export const rolled = {
-  mysqlCluster: { maxConnections: 220 },
-  redisCache: { maxMemoryMegabytes: 100 },
-};
-
 /** What an operator changes, each under load. */
 export function changes(data: DataStack): void {
   const { stack } = data;
-  it("rolls settings over every member of database and cache", async () => {
-    stack.configure(rolled);
+  const settled = { passwords: { generation: 2, acceptPrevious: false } };
+  let first: AppPasswords;
+
+  it("rotates every password of the database and the cache, accepting both meanwhile", async () => {
+    first = await passwordsOf(data, await data.application());
+    expect(await accepting(data, first)).toEqual(dataNodes);
+    stack.configure({ passwords: { generation: 2 } });
+    const watched = await data.watch(() => stack.mustUp());
+    expect(replacedNodes(watched.result).sort()).toEqual(
+      [...appNodes, "backup-a", ...dataNodes].sort(),
+    );
+    expectOneAtATime(watched.result);
+    expectNothingFailed(watched);
+    data.figures.record("rotation of every password", watched.result.seconds, "s");
+    data.recordOutage("rotation of every password", watched);
+    const second = await passwordsOf(data, await data.application());
+    expect(second.mysql).not.toBe(first.mysql);
+    expect(second.redis).not.toBe(first.redis);
+    expect(await accepting(data, second)).toEqual(dataNodes);
+    expect(await accepting(data, first)).toEqual(dataNodes);
+  });
+
+  it("rolls settings over every member of database and cache, the old passwords end", async () => {
+    stack.configure({
+      ...settled,
+      mysqlCluster: { maxConnections: 220 },
+      redisCache: { maxMemoryMegabytes: 100 },
+    });
     const watched = await data.watch(() => stack.mustUp());
     expect(replacedNodes(watched.result).sort()).toEqual(dataNodes);
     expectOneAtATime(watched.result);
     expectNothingFailed(watched);
     data.figures.record("settings of six data nodes rolled", watched.result.seconds, "s");
     data.recordOutage("every member replaced", watched);
+    expect(await accepting(data, first)).toEqual([]);
+    expect(await accepting(data, await passwordsOf(data, await data.application()))).toEqual(
+      dataNodes,
+    );
   });
 
+  // What the tests after that one go on from.
+  const rolled = {
+    ...settled,
+    mysqlCluster: { maxConnections: 220 },
+    redisCache: { maxMemoryMegabytes: 100 },
+  };
   const cacheOff = { ...rolled, appPool: { environment: { FLAG_CACHE: "off" } } };
 
   it("turns the cache off by a flag that an ordinary roll switches", async () => {

@@ -42,12 +42,7 @@ function shownAt(host: string, port: number): Promise<X509Certificate> {
   });
 }
 
-/** `settings`: those on top of the stack's own, which it has by then. */
-export function rotation(
-  data: DataStack,
-  paths: readonly PathSpec[],
-  settings: Readonly<Record<string, unknown>> = {},
-): void {
+export function rotation(data: DataStack, paths: readonly PathSpec[]): void {
   const { stack, figures } = data;
 
   /** What each node trusts: fingerprints by node and those of the lab's store; none left out. */
@@ -109,7 +104,7 @@ export function rotation(
 
     beforeAll(async () => {
       // Without the limits of the tests before.
-      stack.configure(settings);
+      stack.configure({});
       await stack.mustUp();
       first = await passwordsOf(data, await data.application());
       old = certificatesIn((await stack.outputs()).caCertificate)[0]!;
@@ -217,7 +212,7 @@ export function rotation(
 
     it("is not taken back by an old stack file", async () => {
       const written = stack.settingsText();
-      stack.configure(settings);
+      stack.configure({});
       expect(stack.settingsText()).not.toBe(written);
       const run = await stack.make("up");
       expect(run.ok).toBe(false);
