@@ -30,8 +30,9 @@ const lineLength = 40;
 function needleOf(value: string): string {
   const lines = value.split("\n").filter((line) => line !== "" && !line.startsWith("-----"));
   const long = lines.filter((line) => line.length >= lineLength);
-  // The first line of a key is mostly its kind, which every key of that kind shares.
-  return lines.length > 1 ? (long[1] ?? long[0] ?? lines.join("\n")) : value.trim();
+  // The first line of a key is mostly its kind, which every key of that kind shares; a short key has
+  // no other.
+  return value.trim().includes("\n") ? (long[1] ?? long[0] ?? lines.join("\n")) : value.trim();
 }
 
 /** Every form in which programs write a text: as it is, and as they encode it. */

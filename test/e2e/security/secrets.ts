@@ -60,10 +60,12 @@ export function secrets(data: DataStack): void {
     // By standard input and in one line: a command line is one of the places.
     const value = planted.value.replaceAll("\n", " ");
     const plant = [
+      "set -eu",
       "read -r secret",
       `image=$(docker inspect --format '{{.Image}}' ${web.node})`,
       'docker run --detach --name planted --env "PLANTED=$secret" --entrypoint sh "$image" -c \'echo "$PLANTED"; sleep 600\' >/dev/null',
-      "sleep 1",
+      "for attempt in $(seq 50); do docker logs planted 2>&1 | grep -q . && exit 0; sleep 0.2; done",
+      "echo 'the planted secret is in no log' >&2; exit 1",
     ].join("\n");
     try {
       await mustRun(stack, web.machine, plant, { input: `${value}\n` });
@@ -72,7 +74,8 @@ export function secrets(data: DataStack): void {
         .split(/^== /m)
         .map((part) => ({ name: part.split("\n")[0] ?? "", text: part }));
       const hits = findSecrets([planted], parts);
-      expect(new Set(hits.map(({ place }) => place))).toEqual(new Set(["containers", "logs"]));
+      const found = new Set(hits.map(({ place }) => place));
+      expect(found, planted.name).toEqual(new Set(["containers", "logs"]));
     } finally {
       await stack.on(web.machine, "docker rm --force --volumes planted");
     }
