@@ -40,11 +40,12 @@ describe("connections", () => {
     const raw = { loadBalancer: { count: 1 }, webPool: { count: 1 }, appPool: { count: 1 } };
     expect(connections(plan(raw)).map(line)).toEqual([
       "admin 0.0.0.0/0 -> vm-lb-a tcp/8404 status",
+      "webPool 10.77.0.21/32 -> vm-lb-a tcp/8080 app",
       "webPool 10.77.0.21/32 -> vm-lb-a tcp/8443 app",
-      "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8443 http",
+      "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8080 http",
       "public 0.0.0.0/0 -> vm-lb-a tcp/80 web",
       "public 0.0.0.0/0 -> vm-lb-a tcp/443 web",
-      "loadBalancer 10.77.0.11/32 -> vm-web-a tcp/8443 http",
+      "loadBalancer 10.77.0.11/32 -> vm-web-a tcp/8080 http",
       "admin 0.0.0.0/0 -> vm-lb-a tcp/22 ssh",
       "admin 0.0.0.0/0 -> vm-app-a tcp/22 ssh",
       "admin 0.0.0.0/0 -> vm-web-a tcp/22 ssh",
@@ -62,7 +63,7 @@ describe("connections", () => {
   it("without load balancers go to the servers themselves", () => {
     const raw = { loadBalancer: { count: 0 }, webPool: { count: 1 }, appPool: { count: 1 } };
     expect(connections(plan(raw)).map(line)).toEqual([
-      "webPool 10.77.0.21/32 -> vm-app-a tcp/8443 http",
+      "webPool 10.77.0.21/32 -> vm-app-a tcp/8080 http",
       "public 0.0.0.0/0 -> vm-web-a tcp/8080 http",
       "admin 0.0.0.0/0 -> vm-app-a tcp/22 ssh",
       "admin 0.0.0.0/0 -> vm-web-a tcp/22 ssh",
@@ -75,15 +76,6 @@ describe("connections", () => {
       connections(plan(raw))
         .filter(({ listener }) => ["http", "app"].includes(listener))
         .map(line);
-
-    it("are none where it is off, but for the port that the endpoint keeps", () => {
-      expect(pools({ ...stage("off"), loadBalancer: { count: 1 } })).toEqual([
-        "webPool 10.77.0.21/32 -> vm-lb-a tcp/8080 app",
-        "webPool 10.77.0.21/32 -> vm-lb-a tcp/8443 app",
-        "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8080 http",
-        "loadBalancer 10.77.0.11/32 -> vm-web-a tcp/8080 http",
-      ]);
-    });
 
     it("are beside those without, where either is taken", () => {
       expect(pools({ ...stage("prefer"), loadBalancer: { count: 1 } })).toEqual([
@@ -188,7 +180,7 @@ describe("connections", () => {
       to: "vm-app-b",
       toNode: "app-b",
       protocol: "tcp",
-      port: 8443,
+      port: 8080,
       listener: "http",
       endpoint: "app",
       purpose: "requests to the application",
@@ -198,11 +190,13 @@ describe("connections", () => {
 
 describe("what a machine lets in", () => {
   it("in the smallest complete stack", () => {
-    const pool = ["0.0.0.0/0 tcp 22", "10.77.0.11/32 tcp 8443", "10.77.0.12/32 tcp 8443"];
+    const pool = ["0.0.0.0/0 tcp 22", "10.77.0.11/32 tcp 8080", "10.77.0.12/32 tcp 8080"];
     const balancer = (peer: string) => [
       "0.0.0.0/0 tcp 22",
       "0.0.0.0/0 tcp 80",
       "0.0.0.0/0 tcp 443",
+      "10.77.0.21/32 tcp 8080",
+      "10.77.0.22/32 tcp 8080",
       "0.0.0.0/0 tcp 8404",
       "10.77.0.21/32 tcp 8443",
       "10.77.0.22/32 tcp 8443",
@@ -224,8 +218,8 @@ describe("what a machine lets in", () => {
     expect(everywhere(raw)["vm-web-a"]).toEqual([
       "10.0.0.0/8 tcp 22",
       "192.0.2.0/24 tcp 22",
-      "10.77.0.11/32 tcp 8443",
-      "10.77.0.12/32 tcp 8443",
+      "10.77.0.11/32 tcp 8080",
+      "10.77.0.12/32 tcp 8080",
     ]);
   });
 
