@@ -1,5 +1,6 @@
 import type { StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
+import { tlsFolder } from "./pki";
 
 /*
  * How programs that tell metrics, and cannot take TLS and plain text on one port, come to serve over
@@ -11,8 +12,8 @@ export const metricsOverTls = ({ settings }: StackPlan<Tiers>): boolean =>
   settings.pki.metricsTls === "require";
 
 /** Files of a node's certificate and its key in the container. */
-export const nodeCertificate = "/etc/holdfast/tls/node.pem";
-export const nodeKey = "/etc/holdfast/tls/node.key";
+export const nodeCertificate = `${tlsFolder}/node.pem`;
+export const nodeKey = `${tlsFolder}/node.key`;
 
 const webConfig = "/etc/holdfast/web.yml";
 

@@ -9,6 +9,7 @@ import type { Tiers } from "../model/tier";
 import type { BlackboxView, MonitoringAgentView, PrometheusView } from "../model/views";
 import { metricsOverTls, webConfigArguments, webConfigFiles } from "./metricsServer";
 import type { monitoring } from "./monitoring.tier";
+import { tlsFolder } from "./pki";
 
 /** The plan of a stack with monitoring. */
 export type MonitoringPlan = StackPlan<Tiers & { readonly monitoring: typeof monitoring }>;
@@ -40,7 +41,7 @@ export function monitoringProblems(plan: MonitoringPlan): Problem[] {
 export const readersName = "readers.holdfast.internal";
 
 /** Where a node finds the stack's authority. */
-export const stackAuthority = "/etc/holdfast/tls/ca.pem";
+export const stackAuthority = `${tlsFolder}/ca.pem`;
 
 const schemeOf = (plan: MonitoringPlan) => (metricsOverTls(plan) ? "https" : "http");
 
@@ -152,7 +153,7 @@ function agentView(plan: MonitoringPlan, node: PlannedNode): MonitoringAgentView
 }
 
 /** Where a probe finds the authority of the edge's certificate, where not every system knows it. */
-export const probeAuthority = "/etc/holdfast/tls/edge-ca.pem";
+export const probeAuthority = `${tlsFolder}/edge-ca.pem`;
 
 /** By what probes verify the edge's certificate; by default it is the stack's own. */
 export interface ProbeTrust {

@@ -3,7 +3,6 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Service } from "../model/gate";
 import type { PlannedNode, PlannedTier, StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
-import { eitherWayStage } from "../model/tls";
 import type { Machines } from "./machines";
 import { gateSpec, Node, type NodeArgs, type Workload } from "./node";
 
@@ -25,12 +24,14 @@ function gateArgs({ plan, tier, service, startTimeoutSeconds }: RollArgs, planne
   const balancer = Object.values(plan.tiers).find(
     ({ declaration }) => declaration.vips !== undefined,
   );
-  const metricsTls = eitherWayStage(tier.listeners);
+  const { statusPort } = tier;
   return {
     planned,
     service: {
-      ...(tier.statusPort !== undefined && { statusPort: tier.statusPort }),
-      ...(metricsTls && { metricsTls }),
+      ...(statusPort !== undefined && {
+        statusPort,
+        metricsTls: plan.settings.pki.metricsTls,
+      }),
       ...service,
     },
     required: tier.declaration.votes ? Math.floor(tier.nodes.length / 2) + 1 : 1,

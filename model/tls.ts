@@ -52,12 +52,6 @@ export function withMetricsTls(listener: Listener, stage: TlsStage): Listener {
     : { ...listener, tls: { port, required: stage === "require" } };
 }
 
-/** How others reach a tier's port that takes either; undefined where it has none. */
-export function eitherWayStage(listeners: readonly Listener[]): TlsStage | undefined {
-  const found = listeners.find(({ eitherWay }) => eitherWay);
-  return found && stageOf(found);
-}
-
 export function stageOf({ tls }: Pick<Listener, "tls">): TlsStage {
   if (!tls) return "off";
   return tls.required ? "require" : "prefer";

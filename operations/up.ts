@@ -73,7 +73,8 @@ function skippedTls(written: Readonly<Record<string, unknown>>, state: StackStat
 function skippedMetricsTls(written: TlsStage, state: StackState): string[] {
   const telling = gateSpecs(state).filter(({ service }) => service.statusPort !== undefined);
   const nodes = telling.map(({ node, service }) => [node, service.metricsTls] as const);
-  return [metricsStageSkipped(written, Object.fromEntries(nodes)) ?? []].flat();
+  const skipped = metricsStageSkipped(written, Object.fromEntries(nodes));
+  return skipped === undefined ? [] : [skipped];
 }
 
 /**

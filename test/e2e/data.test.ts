@@ -55,10 +55,6 @@ describe("a live stack with a database and a cache", () => {
       await data.startLoad(propertyPaths);
     });
 
-    afterAll(async () => {
-      await data.stopLoad();
-    });
-
     databaseFaults(data);
     balancers(data);
     cacheFaults(data);

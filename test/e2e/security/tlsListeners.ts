@@ -12,7 +12,8 @@ import { passwordsOf } from "../../support/passwords";
 /**
  * Run by the Node.js of a node, or of this computer: connects to HOST:PORT in five ways and prints
  * which were refused. A refusal on either side counts: a client that verifies is one half of what
- * keeps others out. Without TLS any answer is `open` but nginx's that there must be some.
+ * keeps others out. Without TLS every answer is `open` but a 400: with that nginx says that it wants
+ * TLS.
  */
 const program = `
 const tls = require("node:tls"), net = require("node:net");
