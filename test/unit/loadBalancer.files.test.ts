@@ -197,7 +197,11 @@ describe("TLS to the nodes", () => {
   ];
 
   it("gives a busy server time for the handshake, and does not take it for a broken one", () => {
-    const patience = ["timeout connect 2s", "default-server observe layer4 error-limit 100"];
+    const patience = [
+      "timeout connect 2s",
+      "http-reuse aggressive",
+      "default-server fall 3 observe layer4 error-limit 100 pool-purge-delay 5s",
+    ];
     const found = (name: string, tls: string) =>
       section(name, { appPool: { tls } }).filter((line) => patience.includes(line));
     expect(found("backend app from http", "require")).toEqual(patience);
