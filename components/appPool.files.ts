@@ -1,6 +1,7 @@
 import { tlsSecrets } from "./appPool.tier";
 import { mysqlEndpoints } from "./mysqlCluster.tier";
 import type { StackPlan } from "../model/stack";
+import { servedStage } from "../model/tls";
 import type { tiers } from "../tiers";
 
 /** Where the application finds its secrets. */
@@ -10,17 +11,18 @@ export const secretsFolder = "/run/secrets";
 export type DatabaseUser = "app" | "migration";
 
 /** Environment that tells an application how it is to listen. */
-export function listenEnvironment({ settings }: StackPlan<typeof tiers>): Record<string, string> {
-  const { port, tls, tlsPort } = settings.appPool;
+export function listenEnvironment(plan: StackPlan<typeof tiers>): Record<string, string> {
+  const { port, tlsPort } = plan.settings.appPool;
+  const stage = servedStage(plan.tiers.appPool);
   return {
     PORT: String(port),
-    ...(tls !== "off" && {
+    ...(stage !== "off" && {
       TLS_PORT: String(tlsPort),
       TLS_CERTIFICATE: `${secretsFolder}/${tlsSecrets.certificate}`,
       TLS_KEY: `${secretsFolder}/${tlsSecrets.privateKey}`,
     }),
     // What it serves without TLS is then for its machine alone.
-    ...(tls === "require" && { HOST: "127.0.0.1" }),
+    ...(stage === "require" && { HOST: "127.0.0.1" }),
   };
 }
 

@@ -6,9 +6,6 @@ import { tlsListener, tlsSettings, type TlsStage } from "../model/tls";
 import { appDashboard } from "./appPool.dashboard";
 import { appMetrics } from "./appPool.metrics";
 
-/** Whether the application is spoken to over TLS where the settings say nothing. */
-const defaultTls: TlsStage = "off";
-
 /** Files of an application that speaks TLS, below `/run/secrets`. */
 export const tlsSecrets = {
   authority: "ca.pem",
@@ -58,7 +55,7 @@ const settings = z.strictObject({
     .describe("Seconds that the migrations may take."),
   port: port("Port on which the application listens.", 8080),
   ...tlsSettings(
-    defaultTls,
+    "Default: `require` for the samples; with an image of one's own it has to be said.",
     "Other than `off` for an application that serves TLS on `TLS_PORT` with the files that `TLS_CERTIFICATE` and `TLS_KEY` name, as the samples do. In `require` `HOST` is 127.0.0.1 for what it serves without TLS on `PORT`: the machine's own checks.",
   ),
   endpointPort: port("Port of endpoint `app` on the internal virtual address.", 8080),
@@ -122,6 +119,9 @@ export type AppPoolSettings = z.output<typeof settings>;
 /** The plan of a stack with the tier. */
 type AppPlan = StackPlan<{ readonly appPool: TierDeclaration<typeof settings> }>;
 
+/** How web nodes and load balancers speak to the application. */
+export const appTls = ({ tls }: Pick<AppPoolSettings, "tls">): TlsStage => tls ?? "require";
+
 /**
  * The endpoint has its port for TLS in `off` too: web nodes that use it roll last, and must still
  * reach it while a stack goes back to `off`.
@@ -129,7 +129,7 @@ type AppPlan = StackPlan<{ readonly appPool: TierDeclaration<typeof settings> }>
 function endpointPorts(values: AppPoolSettings): Balanced["ports"] {
   const plain = { port: values.endpointPort, tls: false };
   const secure = { port: values.endpointTlsPort, tls: true };
-  switch (values.tls) {
+  switch (appTls(values)) {
     case "off":
       return [plain, secure];
     case "prefer":
@@ -144,7 +144,7 @@ function listeners(values: AppPoolSettings): readonly Listener[] {
     {
       name: "http",
       protocol: "tcp",
-      ...tlsListener(values),
+      ...tlsListener(values, appTls(values)),
       from: ["webPool"],
       purpose: "requests to the application",
       metricsPath: values.metricsPath,
@@ -164,14 +164,24 @@ function listeners(values: AppPoolSettings): readonly Listener[] {
 
 /** Contradictions between the settings of the application and others. */
 function problems({ settings: { appPool: values } }: AppPlan): Problem[] {
-  if (values.tls === "off") return [];
+  if (values.image !== undefined && values.tls === undefined) {
+    return [
+      {
+        key: "holdfast:appPool.tls",
+        found: "nothing",
+        allowed: `off, where image ${values.image} serves plain HTTP; require, where it serves TLS on the port in TLS_PORT`,
+      },
+    ];
+  }
+  const stage = appTls(values);
+  if (stage === "off") return [];
   const taken = Object.values<string>(tlsSecrets);
   return Object.keys(values.secrets)
     .filter((name) => taken.includes(name))
     .map((name) => ({
       key: `holdfast:appPool.secrets.${name}`,
       found: "a secret value",
-      allowed: `another name, because holdfast:appPool.tls is ${values.tls} and the stack's own file is called so`,
+      allowed: `another name, because holdfast:appPool.tls is ${stage} and the stack's own file is called so`,
     }));
 }
 

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { tlsService } from "../model/gate";
 import type { PlannedNode, StackPlan } from "../model/stack";
+import { servedStage } from "../model/tls";
 import type { tiers } from "../tiers";
 import {
   dataEnvironment,
@@ -58,7 +59,10 @@ export class AppPool extends pulumi.ComponentResource {
       tier: args.plan.tiers.appPool,
       workload: (node) => workload(node, args, image),
       service: {
-        ...tlsService({ port: settings.port, path: settings.readyPath }, settings.tls),
+        ...tlsService(
+          { port: settings.port, path: settings.readyPath },
+          servedStage(args.plan.tiers.appPool),
+        ),
         backends: ["app"],
       },
       startTimeoutSeconds: settings.startTimeoutSeconds,
@@ -152,7 +156,7 @@ function secretFiles({ plan, pki, passwords }: AppPoolArgs, user: DatabaseUser):
 
 /** With what the node speaks TLS, by path; nothing where it does not. */
 function tlsSecretFiles(node: PlannedNode, { plan, pki }: AppPoolArgs): Files {
-  if (plan.settings.appPool.tls === "off") return {};
+  if (servedStage(plan.tiers.appPool) === "off") return {};
   const leaf = pki.node(node, { names: [], addresses: [] });
   return {
     // Public, but what stands in this folder is taken for a secret.

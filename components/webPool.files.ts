@@ -1,5 +1,6 @@
 import { renderTemplate } from "../model/rendering";
 import type { PlannedNode, StackPlan } from "../model/stack";
+import { servedStage } from "../model/tls";
 import type { NginxView, WebSupervisorView } from "../model/views";
 import type { tiers } from "../tiers";
 
@@ -7,8 +8,8 @@ import type { tiers } from "../tiers";
 export const nginxStatus = { port: 8090, path: "/nginx_status" } as const;
 
 /** Whether the node speaks TLS with anybody, and so needs a certificate or the authority's. */
-export function speaksTls({ settings }: StackPlan<typeof tiers>): boolean {
-  return settings.webPool.tls !== "off" || settings.appPool.tls !== "off";
+export function speaksTls({ tiers: { webPool, appPool } }: StackPlan<typeof tiers>): boolean {
+  return servedStage(webPool) !== "off" || servedStage(appPool) !== "off";
 }
 
 /** Rendered files of a web node, path -> content. */
@@ -17,13 +18,14 @@ export function webPoolFiles(
   node: PlannedNode,
 ): Readonly<Record<string, string>> {
   const settings = plan.settings.webPool;
+  const stage = servedStage(plan.tiers.webPool);
   const app = plan.endpoints.find(({ name }) => name === "app");
   if (!app) throw new Error("no tier offers endpoint app");
   const nginx: NginxView = {
     node: node.key,
     port: settings.port,
-    plainOnLoopback: settings.tls === "require",
-    tlsPort: settings.tls === "off" ? null : settings.tlsPort,
+    plainOnLoopback: stage === "require",
+    tlsPort: stage === "off" ? null : settings.tlsPort,
     statusPort: nginxStatus.port,
     trustedProxies: plan.tiers.loadBalancer.nodes.map(({ machine }) => machine.address),
     app: {

@@ -1,17 +1,14 @@
 import { z } from "zod";
-import type { Problem } from "../model/settings";
+import { placementOf, type Problem, type Settings } from "../model/settings";
 import type { PlannedTier, StackPlan } from "../model/stack";
 import { placement, port, type Listener, type TierDeclaration } from "../model/tier";
 import { tlsListener, tlsSettings, type TlsStage } from "../model/tls";
 import { webDashboard } from "./webPool.dashboard";
 
-/** Whether load balancers speak TLS to the nodes where the settings say nothing. */
-const defaultTls: TlsStage = "off";
-
 const settings = z.strictObject({
   ...placement({ min: 1, max: 9, default: 2 }),
   port: port("Port of nginx.", 8080),
-  ...tlsSettings(defaultTls),
+  ...tlsSettings("Default: `require`, and `off` in a stack without load balancers."),
   edgeHttpPort: port("Port of the edge for HTTP.", 80),
   edgeHttpsPort: port("Port of the edge for HTTPS with HTTP/2.", 443),
   readTimeoutSeconds: z
@@ -35,12 +32,22 @@ export type WebPoolSettings = z.output<typeof settings>;
 /** The plan of a stack with the tier. */
 type WebPlan = StackPlan<{ readonly webPool: TierDeclaration<typeof settings> }>;
 
-function listeners(values: WebPoolSettings): readonly Listener[] {
+/**
+ * How load balancers speak to the nodes. Where there are none clients reach the node itself, and its
+ * certificate is not for them.
+ */
+export function webTls({ tls }: Pick<WebPoolSettings, "tls">, balancers: number): TlsStage {
+  return tls ?? (balancers > 0 ? "require" : "off");
+}
+
+const balancersOf = (all: Settings) => placementOf(all, "loadBalancer").count;
+
+function listeners(values: WebPoolSettings, all: Settings): readonly Listener[] {
   return [
     {
       name: "http",
       protocol: "tcp",
-      ...tlsListener(values),
+      ...tlsListener(values, webTls(values, balancersOf(all))),
       from: ["public"],
       purpose: "requests of clients",
       balanced: [
@@ -64,11 +71,11 @@ function problems({ tiers, settings: { webPool: values } }: WebPlan): Problem[] 
   const balanced = Object.values(tiers).some(
     ({ declaration, nodes }: PlannedTier) => declaration.vips !== undefined && nodes.length > 0,
   );
-  if (balanced || values.tls === "off") return [];
+  if (balanced || (values.tls ?? "off") === "off") return [];
   return [
     {
       key: "holdfast:webPool.tls",
-      found: values.tls,
+      found: String(values.tls),
       allowed:
         "off, because the stack has no load balancers: clients reach the node itself, and its certificate is not for them",
     },

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { tlsService } from "../model/gate";
 import type { StackPlan } from "../model/stack";
+import { servedStage } from "../model/tls";
 import type { tiers } from "../tiers";
 import type { Machines } from "./machines";
 import type { Node } from "./node";
@@ -59,7 +60,10 @@ export class WebPool extends pulumi.ComponentResource {
         stopTimeoutSeconds: Math.ceil(settings.drainSeconds) + settings.readTimeoutSeconds + 5,
       }),
       service: {
-        ...tlsService({ port: settings.port, path: "/readyz" }, settings.tls),
+        ...tlsService(
+          { port: settings.port, path: "/readyz" },
+          servedStage(args.plan.tiers.webPool),
+        ),
         backends: ["web"],
       },
     });

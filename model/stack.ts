@@ -190,7 +190,7 @@ function plannedTiers(
           ? everywhere
           : [...(placed.get(name) ?? []), ...beside],
       listeners: declaration
-        .listeners(settings[name] as never)
+        .listeners(settings[name] as never, settings)
         .map((listener) => withMetricsTls(listener, settings.pki.metricsTls)),
       statusPort: declaration.statusPort?.(settings[name] as never),
     };

@@ -125,7 +125,7 @@ export interface TierDeclaration<S extends TierSchema = TierSchema> {
    * n-th address of the lab's network, or undefined in an inventory.
    */
   vips?(settings: z.output<S>, host: (n: number) => string | undefined): VirtualAddresses;
-  listeners(settings: z.output<S>): readonly Listener[];
+  listeners(settings: z.output<S>, all: Settings): readonly Listener[];
   /** What its listeners tell that is worth following; the list for people is made from it. */
   readonly metrics?: readonly FollowedMetric[];
   /** What is to be told when the tier does not do its work; see alertsStack.ts. */

@@ -18,25 +18,31 @@ export const tlsStage = z.enum(stages);
 
 export interface TlsSettings {
   readonly port: number;
-  readonly tls: TlsStage;
+  readonly tls?: TlsStage | undefined;
   readonly tlsPort: number;
 }
 
-/** Settings of a tier that can speak TLS, to be spread into its schema beside `port`. */
-export function tlsSettings(fallback: TlsStage, more = "") {
+/**
+ * Settings of a tier that can speak TLS, to be spread into its schema beside `port`. `fallback`: what
+ * counts where nothing is written, a sentence.
+ */
+export function tlsSettings(fallback: string, more = "") {
   const what =
     "TLS to the nodes, with certificates of the stack's authority that are verified. `off`: none. `prefer`: nodes listen on both ports; load balancers take TLS, and the plain port while it reaches more nodes. `require`: TLS alone. A running stack is switched without a failed request from one to the next, an update for each: `off`, `prefer`, `require`, or back.";
   return {
-    tls: tlsStage.default(fallback).describe(more ? `${what} ${more}` : what),
+    tls: tlsStage.optional().describe([what, ...(more ? [more] : []), fallback].join(" ")),
     tlsPort: port("Port of the nodes for TLS, where `tls` is not `off`.", 8443),
   };
 }
 
 /** The ports of a listener that speaks as the settings say. */
-export function tlsListener({ port, tls, tlsPort }: TlsSettings): Pick<Listener, "port" | "tls"> {
+export function tlsListener(
+  { port, tlsPort }: TlsSettings,
+  stage: TlsStage,
+): Pick<Listener, "port" | "tls"> {
   return {
     port,
-    ...(tls !== "off" && { tls: { port: tlsPort, required: tls === "require" } }),
+    ...(stage !== "off" && { tls: { port: tlsPort, required: stage === "require" } }),
   };
 }
 
@@ -55,6 +61,11 @@ export function withMetricsTls(listener: Listener, stage: TlsStage): Listener {
 export function stageOf({ tls }: Pick<Listener, "tls">): TlsStage {
   if (!tls) return "off";
   return tls.required ? "require" : "prefer";
+}
+
+/** How the nodes of a tier are spoken to where others use what they serve. */
+export function servedStage({ listeners }: { readonly listeners: readonly Listener[] }): TlsStage {
+  return stageOf(listeners.find(({ balanced }) => balanced) ?? {});
 }
 
 /**

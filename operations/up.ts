@@ -1,9 +1,10 @@
 import { rmSync } from "node:fs";
 import path from "node:path";
 import type { z } from "zod";
+import { appTls } from "../components/appPool.tier";
+import { webTls } from "../components/webPool.tier";
 import { leaps } from "../model/rotation";
 import { checkSettings, parseSettings } from "../model/settings";
-import type { TierDeclaration } from "../model/tier";
 import { metricsStageSkipped, stageSkipped, type TlsStage } from "../model/tls";
 import { tiers } from "../tiers";
 import { runIfProgram, variable, words } from "./command";
@@ -57,15 +58,20 @@ export async function requireEngines(
 
 /** Tiers whose TLS would be switched by more than a stage at once, each with what is allowed. */
 function skippedTls(written: Readonly<Record<string, unknown>>, state: StackState): string[] {
-  return Object.entries<TierDeclaration>(tiers).flatMap(([tier, { settings }]) => {
-    const values = (written[tier] ?? {}) as { readonly tls?: unknown };
-    const schema = settings.shape["tls"] as z.ZodType<TlsStage> | undefined;
-    const found = schema?.safeParse(values.tls);
-    if (!found?.success) return [];
+  // A setting that is wrong says nothing here; the program names it.
+  const read = <T>(schema: z.ZodType<T>, tier: string, key: string) =>
+    schema.safeParse((written[tier] as Readonly<Record<string, unknown>> | undefined)?.[key]).data;
+  const { shape } = tiers.loadBalancer.settings;
+  const balancers = read(shape.count, "loadBalancer", "count") ?? 0;
+  const stages = {
+    webPool: webTls({ tls: read(tiers.webPool.settings.shape.tls, "webPool", "tls") }, balancers),
+    appPool: appTls({ tls: read(tiers.appPool.settings.shape.tls, "appPool", "tls") }),
+  };
+  return Object.entries(stages).flatMap(([tier, stage]) => {
     const nodes = gatesOfTier(state, tier).map(
       ({ node, service }) => [node, service.tls ?? "off"] as const,
     );
-    return stageSkipped(`holdfast:${tier}.tls`, found.data, Object.fromEntries(nodes)) ?? [];
+    return stageSkipped(`holdfast:${tier}.tls`, stage, Object.fromEntries(nodes)) ?? [];
   });
 }
 

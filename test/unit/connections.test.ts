@@ -40,12 +40,11 @@ describe("connections", () => {
     const raw = { loadBalancer: { count: 1 }, webPool: { count: 1 }, appPool: { count: 1 } };
     expect(connections(plan(raw)).map(line)).toEqual([
       "admin 0.0.0.0/0 -> vm-lb-a tcp/8404 status",
-      "webPool 10.77.0.21/32 -> vm-lb-a tcp/8080 app",
       "webPool 10.77.0.21/32 -> vm-lb-a tcp/8443 app",
-      "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8080 http",
+      "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8443 http",
       "public 0.0.0.0/0 -> vm-lb-a tcp/80 web",
       "public 0.0.0.0/0 -> vm-lb-a tcp/443 web",
-      "loadBalancer 10.77.0.11/32 -> vm-web-a tcp/8080 http",
+      "loadBalancer 10.77.0.11/32 -> vm-web-a tcp/8443 http",
       "admin 0.0.0.0/0 -> vm-lb-a tcp/22 ssh",
       "admin 0.0.0.0/0 -> vm-app-a tcp/22 ssh",
       "admin 0.0.0.0/0 -> vm-web-a tcp/22 ssh",
@@ -63,7 +62,7 @@ describe("connections", () => {
   it("without load balancers go to the servers themselves", () => {
     const raw = { loadBalancer: { count: 0 }, webPool: { count: 1 }, appPool: { count: 1 } };
     expect(connections(plan(raw)).map(line)).toEqual([
-      "webPool 10.77.0.21/32 -> vm-app-a tcp/8080 http",
+      "webPool 10.77.0.21/32 -> vm-app-a tcp/8443 http",
       "public 0.0.0.0/0 -> vm-web-a tcp/8080 http",
       "admin 0.0.0.0/0 -> vm-app-a tcp/22 ssh",
       "admin 0.0.0.0/0 -> vm-web-a tcp/22 ssh",
@@ -76,6 +75,15 @@ describe("connections", () => {
       connections(plan(raw))
         .filter(({ listener }) => ["http", "app"].includes(listener))
         .map(line);
+
+    it("are none where it is off, but for the port that the endpoint keeps", () => {
+      expect(pools({ ...stage("off"), loadBalancer: { count: 1 } })).toEqual([
+        "webPool 10.77.0.21/32 -> vm-lb-a tcp/8080 app",
+        "webPool 10.77.0.21/32 -> vm-lb-a tcp/8443 app",
+        "loadBalancer 10.77.0.11/32 -> vm-app-a tcp/8080 http",
+        "loadBalancer 10.77.0.11/32 -> vm-web-a tcp/8080 http",
+      ]);
+    });
 
     it("are beside those without, where either is taken", () => {
       expect(pools({ ...stage("prefer"), loadBalancer: { count: 1 } })).toEqual([
@@ -180,7 +188,7 @@ describe("connections", () => {
       to: "vm-app-b",
       toNode: "app-b",
       protocol: "tcp",
-      port: 8080,
+      port: 8443,
       listener: "http",
       endpoint: "app",
       purpose: "requests to the application",
@@ -190,13 +198,11 @@ describe("connections", () => {
 
 describe("what a machine lets in", () => {
   it("in the smallest complete stack", () => {
-    const pool = ["0.0.0.0/0 tcp 22", "10.77.0.11/32 tcp 8080", "10.77.0.12/32 tcp 8080"];
+    const pool = ["0.0.0.0/0 tcp 22", "10.77.0.11/32 tcp 8443", "10.77.0.12/32 tcp 8443"];
     const balancer = (peer: string) => [
       "0.0.0.0/0 tcp 22",
       "0.0.0.0/0 tcp 80",
       "0.0.0.0/0 tcp 443",
-      "10.77.0.21/32 tcp 8080",
-      "10.77.0.22/32 tcp 8080",
       "0.0.0.0/0 tcp 8404",
       "10.77.0.21/32 tcp 8443",
       "10.77.0.22/32 tcp 8443",
@@ -218,8 +224,8 @@ describe("what a machine lets in", () => {
     expect(everywhere(raw)["vm-web-a"]).toEqual([
       "10.0.0.0/8 tcp 22",
       "192.0.2.0/24 tcp 22",
-      "10.77.0.11/32 tcp 8080",
-      "10.77.0.12/32 tcp 8080",
+      "10.77.0.11/32 tcp 8443",
+      "10.77.0.12/32 tcp 8443",
     ]);
   });
 

@@ -67,7 +67,7 @@ describe("the diagram", () => {
         '    web_a["web-a<br/>vm-web-a, 10.77.0.21"]',
         "  end",
         '  machines["every machine"]',
-        '  webPool -->|"http: tcp 8080"| appPool',
+        '  webPool -->|"http: tcp 8443"| appPool',
         '  public -->|"http: tcp 8080"| webPool',
         '  admin -->|"ssh: tcp 22"| machines',
         "",

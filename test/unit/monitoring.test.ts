@@ -136,9 +136,12 @@ describe("what is scraped", () => {
   });
 
   it.each([
-    ["off", []],
-    ["prefer", ["lb-supervisor", "mysql-agent", "redis-agent", "backup-agent", "monitor-agent"]],
-    ["require", [...Object.keys(jobsOf(dev)).filter((job) => job !== "app-http"), "probe-edge"]],
+    ["off", ["app-http"]],
+    [
+      "prefer",
+      ["app-http", "lb-supervisor", "mysql-agent", "redis-agent", "backup-agent", "monitor-agent"],
+    ],
+    ["require", [...Object.keys(jobsOf(dev)), "probe-edge"]],
   ])("is asked for over TLS at its usual port at %s: %j", (metricsTls, expected) => {
     const raw = { ...dev, pki: { metricsTls } };
     const jobs = secureJobs(raw);

@@ -59,7 +59,7 @@ beforeAll(async () => {
 describe("a right production stack", () => {
   it("is not refused, with the samples or with an application of one's own", async () => {
     expect(refusals(await judge(production))).toEqual([]);
-    const own = { appPool: { image: shop, healthCommand: ["/bin/check"] } };
+    const own = { appPool: { image: shop, tls: "off", healthCommand: ["/bin/check"] } };
     expect(refusals(await judge(await registrations(own)))).toEqual([]);
   });
 });
@@ -106,13 +106,13 @@ const wrongStacks: readonly WrongStack[] = [
   },
   {
     what: "an image without a digest",
-    settings: { appPool: { image: "shop:1.2", healthCommand: ["/bin/check"] } },
+    settings: { appPool: { image: "shop:1.2", tls: "off", healthCommand: ["/bin/check"] } },
     refusal:
       /^image-digest: image app-a-image has shop:1\.2 without a digest; add @sha256:\.\.\. to holdfast:appPool\.image/,
   },
   {
     what: "an application without a health check",
-    settings: { appPool: { image: shop } },
+    settings: { appPool: { image: shop, tls: "off" } },
     refusal:
       /^health-check: container app-a-container has no health check; set holdfast:appPool\.healthCommand$/,
   },

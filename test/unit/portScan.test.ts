@@ -10,8 +10,8 @@ const { edge = "", internal = "" } = plan.vips ?? {};
 
 describe("what a port scan may find", () => {
   it("is open where a tier listens for the tier of the asking machine", () => {
-    expect(declared(plan, lb, app).open).toEqual([8080]);
-    expect(declared(plan, lb, web).open).toEqual([8080]);
+    expect(declared(plan, lb, app).open).toEqual([8443]);
+    expect(declared(plan, lb, web).open).toEqual([8443]);
   });
 
   it("is nothing between tiers that have nothing to do with each other", () => {
@@ -21,11 +21,11 @@ describe("what a port scan may find", () => {
 
   it("is open on the virtual address of the endpoint alone, and refused on others of its machine", () => {
     expect(declared(plan, web, internal)).toEqual({
-      open: [8080, 8443],
-      passed: [80, 443, 8080, 8443],
+      open: [8443],
+      passed: [80, 443, 8443],
     });
-    expect(declared(plan, web, edge)).toEqual({ open: [80, 443], passed: [80, 443, 8080, 8443] });
-    expect(declared(plan, web, lb)).toEqual({ open: [], passed: [80, 443, 8080, 8443] });
+    expect(declared(plan, web, edge)).toEqual({ open: [80, 443], passed: [80, 443, 8443] });
+    expect(declared(plan, web, lb)).toEqual({ open: [], passed: [80, 443, 8443] });
   });
 
   it("is SSH for the operator alone", () => {

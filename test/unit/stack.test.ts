@@ -51,26 +51,28 @@ describe("the plan of the lab", () => {
     const { vips, endpoints, backends } = plan();
     expect(vips).toEqual({ edge: "10.77.0.5", internal: "10.77.0.6" });
     expect(endpoints).toEqual([
-      { name: "app", address: "10.77.0.6", port: 8080, protocol: "http" },
+      { name: "app", address: "10.77.0.6", port: 8443, protocol: "https", serverName: "app" },
       { name: "web", address: "10.77.0.5", port: 80, protocol: "http" },
     ]);
     expect(
-      backends.map(({ endpoint, address, servers }) => ({ endpoint, address, servers })),
+      backends.map(({ endpoint, address, tls, servers }) => ({ endpoint, address, tls, servers })),
     ).toEqual([
       {
         endpoint: "app",
         address: "10.77.0.6",
+        tls: "require",
         servers: [
-          { name: "app-a", address: "10.77.0.31", port: 8080 },
-          { name: "app-b", address: "10.77.0.32", port: 8080 },
+          { name: "app-a", address: "10.77.0.31", port: 8080, tlsPort: 8443 },
+          { name: "app-b", address: "10.77.0.32", port: 8080, tlsPort: 8443 },
         ],
       },
       {
         endpoint: "web",
         address: "10.77.0.5",
+        tls: "require",
         servers: [
-          { name: "web-a", address: "10.77.0.21", port: 8080 },
-          { name: "web-b", address: "10.77.0.22", port: 8080 },
+          { name: "web-a", address: "10.77.0.21", port: 8080, tlsPort: 8443 },
+          { name: "web-b", address: "10.77.0.22", port: 8080, tlsPort: 8443 },
         ],
       },
     ]);
@@ -84,7 +86,7 @@ describe("the plan of the lab", () => {
     });
     expect(vips).toBeUndefined();
     expect(endpoints).toEqual([
-      { name: "app", address: "10.77.0.31", port: 8080, protocol: "http" },
+      { name: "app", address: "10.77.0.31", port: 8443, protocol: "https", serverName: "app-a" },
       { name: "web", address: "10.77.0.21", port: 8080, protocol: "http" },
     ]);
   });
@@ -98,7 +100,7 @@ describe("the plan of the lab", () => {
     });
     expect(machines.map(({ key, address }) => [key, address])).toEqual([["box", "10.77.0.101"]]);
     expect(endpoints.map(({ address, port }) => `${address}:${port}`)).toEqual([
-      "10.77.0.101:8080",
+      "10.77.0.101:8443",
       "10.77.0.101:80",
     ]);
   });
@@ -116,7 +118,7 @@ describe("the plan of the lab", () => {
 
   it("knows a node's machine by its name, whichever tier it carries", () => {
     const { machines } = plan({
-      appPool: { count: 1, machines: ["vm-web-b"], port: 9000 },
+      appPool: { count: 1, machines: ["vm-web-b"], port: 9000, tlsPort: 9443 },
       webPool: { count: 2 },
     });
     expect(machines.find(({ key }) => key === "vm-web-b")?.address).toBe("10.77.0.22");
@@ -243,6 +245,7 @@ describe("the plan of an inventory", () => {
       [
         'holdfast:webPool.machines: "n5" twice | each machine once: two nodes of a tier on one machine fail together',
         "holdfast:webPool.port: tcp port 8080 on machine n5 | a port that nothing else uses there; listener http of web-a does",
+        "holdfast:webPool.tlsPort: tcp port 8443 on machine n5 | a port that nothing else uses there; listener http of web-a does",
       ],
     ],
     [
@@ -252,7 +255,7 @@ describe("the plan of an inventory", () => {
     ],
     [
       "a consumer of a virtual address on a load balancer's machine",
-      changed({ webPool: { machines: ["n5", "n1"], port: 9000 } }),
+      changed({ webPool: { machines: ["n5", "n1"], port: 9000, tlsPort: 9443 } }),
       [
         "holdfast:webPool.machines: web-b on n1 | machines without a load balancer, because webPool connects to a virtual address",
       ],
@@ -262,6 +265,7 @@ describe("the plan of an inventory", () => {
       changed({ webPool: { machines: ["n5", "n3"] } }),
       [
         "holdfast:webPool.port: tcp port 8080 on machine n3 | a port that nothing else uses there; listener http of app-a does",
+        "holdfast:webPool.tlsPort: tcp port 8443 on machine n3 | a port that nothing else uses there; listener http of app-a does",
       ],
     ],
     [
@@ -274,9 +278,23 @@ describe("the plan of an inventory", () => {
     ],
     [
       "an endpoint on the status port of the load balancers",
-      changed({ appPool: { endpointPort: 8404 } }),
+      changed({ appPool: { endpointTlsPort: 8404 } }),
+      [
+        "holdfast:appPool.endpointTlsPort: tcp port 8404 for endpoint app | a port that nothing else uses there; listener status of lb-a on machine n1 does",
+      ],
+    ],
+    [
+      "an endpoint without TLS on the status port of the load balancers",
+      changed({ appPool: { tls: "off", endpointPort: 8404 } }),
       [
         "holdfast:appPool.endpointPort: tcp port 8404 for endpoint app | a port that nothing else uses there; listener status of lb-a on machine n1 does",
+      ],
+    ],
+    [
+      "an image of one's own without a word on TLS",
+      changed({ appPool: { image: "registry.example.com/shop:1" } }),
+      [
+        "holdfast:appPool.tls: nothing | off, where image registry.example.com/shop:1 serves plain HTTP; require, where it serves TLS on the port in TLS_PORT",
       ],
     ],
     [
@@ -311,8 +329,14 @@ describe("the plan of an inventory", () => {
     expect(mistakes(raw)).toEqual(expected);
   });
 
+  it.each(["off", "prefer", "require"])("takes an image of one's own with TLS said: %s", (tls) => {
+    const appPool = { image: "registry.example.com/shop:1", tls };
+    expect(mistakes(changed({ appPool }))).toEqual([]);
+  });
+
   it("lets ports meet where the addresses differ", () => {
-    expect(mistakes(changed({ appPool: { endpointPort: 443 } }))).toEqual([]);
+    expect(mistakes(changed({ appPool: { endpointTlsPort: 443 } }))).toEqual([]);
+    expect(mistakes(changed({ appPool: { tls: "off", endpointPort: 443 } }))).toEqual([]);
   });
 });
 
@@ -481,6 +505,9 @@ describe("any valid settings", () => {
         const used = Object.values(plan(raw).tiers).flatMap(({ nodes, listeners }) =>
           nodes.flatMap(({ machine: { key } }) =>
             listeners
+              .flatMap(({ protocol, port, tls }) =>
+                [...new Set([port, tls?.port])].map((each) => ({ protocol, port: each })),
+              )
               .filter(({ port }) => port !== undefined)
               .map(({ protocol, port }) => `${key} ${protocol} ${port}`),
           ),

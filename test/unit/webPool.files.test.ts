@@ -65,7 +65,9 @@ describe("a web node", () => {
         "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
       ]);
     }
-    expect(starting(lines({}), "proxy_pass", "proxy_ssl_")).toEqual(["proxy_pass http://app;"]);
+    expect(starting(lines({ appPool: { tls: "off" } }), "proxy_pass", "proxy_ssl_")).toEqual([
+      "proxy_pass http://app;",
+    ]);
   });
 
   it("reaches the application itself by the node's name without load balancers", () => {
@@ -86,10 +88,10 @@ describe("settings of TLS that contradict others", () => {
 
   it("are refused: a secret would take the place of the node's own file", () => {
     const secrets = { "tls.key": "mine", "api-key": "x" };
-    expect(problems({ appPool: { tls: "require", secrets } })).toEqual([
+    expect(problems({ appPool: { secrets } })).toEqual([
       "holdfast:appPool.secrets.tls.key: a secret value | another name, because holdfast:appPool.tls is require and the stack's own file is called so",
     ]);
-    expect(problems({ appPool: { secrets } })).toEqual([]);
+    expect(problems({ appPool: { tls: "off", secrets } })).toEqual([]);
   });
 
   it("are refused: a port that is taken, were it only on loopback", () => {
@@ -105,6 +107,15 @@ describe("settings of TLS that contradict others", () => {
           `holdfast:webPool.tlsPort: tcp port 8443 on machine ${machine} | a port that nothing else uses there; listener http of app-${"ab"[index]} does`,
       ),
     );
+  });
+
+  it("are refused: an image of which nobody said whether it speaks TLS", () => {
+    expect(problems({ appPool: { image: "shop:1" } })).toEqual([
+      "holdfast:appPool.tls: nothing | off, where image shop:1 serves plain HTTP; require, where it serves TLS on the port in TLS_PORT",
+    ]);
+    for (const tls of ["off", "prefer", "require"]) {
+      expect(problems({ appPool: { image: "shop:1", tls } })).toEqual([]);
+    }
   });
 
   it("are refused: another word", () => {

@@ -22,6 +22,9 @@ export const inventory = {
 
 const port = fc.integer({ min: 1, max: 65535 });
 
+/** Stages of TLS between tiers, and none said. */
+const stage = fc.constantFrom(undefined, "off", "prefer", "require");
+
 /** Settings of the lab without a mistake. */
 export const validSettings: fc.Arbitrary<Record<string, unknown>> = fc
   .record({
@@ -32,7 +35,7 @@ export const validSettings: fc.Arbitrary<Record<string, unknown>> = fc
     // Ports that may meet on a machine are different ones.
     ports: fc.uniqueArray(
       port.filter((value) => value !== 22),
-      { minLength: 7, maxLength: 7 },
+      { minLength: 12, maxLength: 12 },
     ),
     admin: fc.array(
       fc
@@ -42,13 +45,19 @@ export const validSettings: fc.Arbitrary<Record<string, unknown>> = fc
     ),
     extra: fc.uniqueArray(fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/), { maxLength: 3 }),
     shared: fc.boolean(),
+    appTls: stage,
+    webTls: stage,
+    metricsTls: stage,
     environment: fc.dictionary(
       fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,8}$/),
       fc.oneof(fc.string(), fc.integer(), fc.boolean()),
     ),
   })
-  .map(({ third, balancers, web, app, ports, admin, extra, shared, environment }) => {
+  .map(({ third, balancers, web, app, ports, admin, extra, shared, environment, ...stages }) => {
+    const { appTls, webTls, metricsTls } = stages;
     const alone = balancers === 0;
+    const said = (key: string, value: string | undefined) =>
+      value === undefined ? {} : { [key]: value };
     const letters = "abcdefghi".split("");
     return {
       machines: {
@@ -56,11 +65,21 @@ export const validSettings: fc.Arbitrary<Record<string, unknown>> = fc
         adminNetworks: admin,
         list: Object.fromEntries(extra.map((key) => [`m-${key}`, {}])),
       },
-      loadBalancer: { count: balancers, statusPort: ports[0], heartbeatPort: ports[1] },
+      pki: said("metricsTls", metricsTls),
+      loadBalancer: {
+        count: balancers,
+        statusPort: ports[0],
+        heartbeatPort: ports[1],
+        supervisorPort: ports[10],
+        certificatePort: ports[11],
+      },
       appPool: {
         count: alone ? 1 : app,
         port: ports[2],
         endpointPort: ports[3],
+        tlsPort: ports[7],
+        endpointTlsPort: ports[8],
+        ...said("tls", appTls),
         environment,
       },
       webPool: {
@@ -68,6 +87,9 @@ export const validSettings: fc.Arbitrary<Record<string, unknown>> = fc
         port: ports[4],
         edgeHttpPort: ports[5],
         edgeHttpsPort: ports[6],
+        tlsPort: ports[9],
+        // Without load balancers clients reach the node itself, without TLS.
+        ...said("tls", alone && webTls !== undefined ? "off" : webTls),
         // Web nodes on the machines of the application.
         ...(shared ? { machines: letters.map((letter) => `vm-app-${letter}`) } : {}),
       },
