@@ -5,6 +5,7 @@ import type { PlannedNode, PlannedTier, StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
 import type { Machines } from "./machines";
 import { gateSpec, Node, type NodeArgs, type Workload } from "./node";
+import type { Passwords } from "./passwords";
 
 export interface RollArgs {
   readonly plan: StackPlan<Tiers>;
@@ -12,7 +13,9 @@ export interface RollArgs {
   readonly machines: Machines;
   readonly workload: (node: PlannedNode) => Workload;
   /** What must hold beside the node's own word, where it gives one. Default: nothing. */
-  readonly service?: Omit<Service, "statusPort" | "metricsTls">;
+  readonly service?: Omit<Service, "statusPort" | "metricsTls" | "passwords">;
+  /** Given where its nodes are: their gates record of which generation. */
+  readonly passwords?: Passwords;
   /** Seconds until a new node must be in service. Default: 60. */
   readonly startTimeoutSeconds?: number;
   /** Gates of the tiers that come before. */
@@ -20,7 +23,8 @@ export interface RollArgs {
 }
 
 /** What all gates of a tier have in common, and what is the node's own. */
-function gateArgs({ plan, tier, service, startTimeoutSeconds }: RollArgs, planned: PlannedNode) {
+function gateArgs(args: RollArgs, planned: PlannedNode) {
+  const { plan, tier, service, startTimeoutSeconds } = args;
   const balancer = Object.values(plan.tiers).find(
     ({ declaration }) => declaration.vips !== undefined,
   );
@@ -32,6 +36,7 @@ function gateArgs({ plan, tier, service, startTimeoutSeconds }: RollArgs, planne
         statusPort,
         metricsTls: plan.settings.pki.metricsTls,
       }),
+      ...(args.passwords && { passwords: plan.settings.passwords.generation }),
       ...service,
     },
     required: tier.declaration.votes ? Math.floor(tier.nodes.length / 2) + 1 : 1,

@@ -22,6 +22,11 @@ export interface Service {
    * what was recorded before there was TLS.
    */
   readonly metricsTls?: TlsStage;
+  /**
+   * Generation of the passwords that the node uses. Absent where it has none, and in what older
+   * versions recorded.
+   */
+  readonly passwords?: number;
   /** Backends of which one is enough: a database member is in that of its role. */
   readonly oneOfBackends?: readonly string[];
 }

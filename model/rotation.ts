@@ -38,8 +38,8 @@ export interface InForce {
   readonly authorities: readonly number[];
   /** Authorities that signed a certificate that a node shows. */
   readonly signers: readonly number[];
-  /** Generation of the passwords that are used; undefined where there are none. */
-  readonly passwords: number | undefined;
+  /** Generations of the passwords that are used: two after an update that stopped half-way. */
+  readonly passwords: readonly number[];
 }
 
 /** True while two authorities are trusted. */
@@ -149,6 +149,7 @@ export function leaps({ passwords, pki }: Rotating, now: InForce): string[] {
       : [passwords.generation];
   const unknown = now.authorities.length > 0 && !now.authorities.includes(signer);
   const dropped = now.signers.filter((each) => !trusted.includes(each));
+  const refused = now.passwords.filter((each) => !accepted.includes(each));
   return [
     ...(unknown
       ? [
@@ -160,9 +161,9 @@ export function leaps({ passwords, pki }: Rotating, now: InForce): string[] {
           `holdfast:pki: authority ${dropped.join(" and ")} would not be trusted, and nodes have certificates from it`,
         ]
       : []),
-    ...(now.passwords !== undefined && !accepted.includes(now.passwords)
+    ...(refused.length > 0
       ? [
-          `holdfast:passwords: those of generation ${now.passwords} would be refused, and nodes use them`,
+          `holdfast:passwords: those of generation ${refused.join(" and ")} would be refused, and nodes use them`,
         ]
       : []),
   ];

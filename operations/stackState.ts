@@ -170,14 +170,16 @@ export function inForce(state: StackState): InForce {
     );
     return signer ? [generationIn(signer.urn)] : [];
   });
-  const passwords = ofType("random:index/randomPassword:RandomPassword")
+  const generated = ofType("random:index/randomPassword:RandomPassword")
     .filter(({ urn }) => /^passwords-.*-\d+$/.test(nameOf(urn)))
     .map(({ urn }) => generationIn(urn));
+  const used = gateSpecs(state).flatMap(({ service }) => service.passwords ?? []);
   const sorted = (numbers: readonly number[]) => [...new Set(numbers)].sort((a, b) => a - b);
   return {
     authorities: sorted(authorities.map(({ urn }) => generationIn(urn))),
     signers: sorted(signers),
-    passwords: sorted(passwords).at(-1),
+    // Nodes of older versions do not say: after an update that went through it is the newest.
+    passwords: used.length > 0 ? sorted(used) : sorted(generated).slice(-1),
   };
 }
 

@@ -156,8 +156,8 @@ describe("a rotation", () => {
   });
 });
 
-/** The state of a stack after an update with these settings. */
-function deployed(settings: Rotating): StackState {
+/** The state of a stack after an update with these settings; nodes with their passwords' generation. */
+function deployed(settings: Rotating, nodes: Readonly<Record<string, number>> = {}): StackState {
   const { trusted, signer, accepted } = behaviour(settings);
   const resource = (
     type: string,
@@ -175,11 +175,16 @@ function deployed(settings: Rotating): StackState {
   const leaf = resource("tls:index/locallySignedCert:LocallySignedCert", "pki-mysql-a", {
     inputs: { caCertPem: pem(signer) },
   });
+  const gates = Object.entries(nodes).map(([node, generation]) => {
+    const spec = { node, service: { passwords: generation }, members: [{ node }] };
+    const environment = { HOLDFAST_GATE: JSON.stringify(spec) };
+    return resource("command:local:Command", `${node}-gate`, { inputs: { environment } });
+  });
   const passwords = accepted.map((each) => password(`passwords-mysql-app-${each}`));
   return {
     version: 3,
     deployment: {
-      resources: [...authorities, leaf, ...passwords, password("passwords-backup-store")],
+      resources: [...authorities, leaf, ...passwords, password("passwords-backup-store"), ...gates],
     },
   };
 }
@@ -188,14 +193,14 @@ describe("an update", () => {
   const stages = [first, ...stagesTo(first, everything).map(({ settings }) => settings)];
 
   it("finds in the state what is in force", () => {
-    expect(stages.map(deployed).map(inForce)).toEqual([
-      { authorities: [1], signers: [1], passwords: 1 },
-      { authorities: [1, 2], signers: [1], passwords: 2 },
-      { authorities: [1, 2], signers: [2], passwords: 2 },
-      { authorities: [2], signers: [2], passwords: 2 },
+    expect(stages.map((each) => inForce(deployed(each)))).toEqual([
+      { authorities: [1], signers: [1], passwords: [1] },
+      { authorities: [1, 2], signers: [1], passwords: [2] },
+      { authorities: [1, 2], signers: [2], passwords: [2] },
+      { authorities: [2], signers: [2], passwords: [2] },
     ]);
     const nothing = { version: 3, deployment: {} };
-    expect(inForce(nothing)).toEqual({ authorities: [], signers: [], passwords: undefined });
+    expect(inForce(nothing)).toEqual({ authorities: [], signers: [], passwords: [] });
     for (const settings of stages) expect(leaps(settings, inForce(nothing))).toEqual([]);
   });
 
@@ -226,6 +231,20 @@ describe("an update", () => {
       "holdfast:pki: authority 2 would not be trusted, and nodes have certificates from it",
       "holdfast:passwords: those of generation 2 would be refused, and nodes use them",
     ]);
+  });
+
+  it("that refuses passwords of nodes at which the one before did not arrive is refused", () => {
+    const [start, both, ended] = stages as [Rotating, Rotating, Rotating];
+    const halfWay = inForce(deployed(both, { "mysql-a": 2, "app-a": 1 }));
+    expect(halfWay.passwords).toEqual([1, 2]);
+    expect(leaps(both, halfWay)).toEqual([]);
+    const { passwords } = ended;
+    expect(leaps({ ...both, passwords }, halfWay)).toEqual([
+      "holdfast:passwords: those of generation 1 would be refused, and nodes use them",
+    ]);
+    // Nothing uses the new ones yet: back is a way, too.
+    const begun = inForce(deployed(both, { "mysql-a": 1, "app-a": 1 }));
+    expect(leaps({ ...both, passwords: start.passwords }, begun)).toEqual([]);
   });
 });
 
