@@ -26,6 +26,8 @@ async function runProject(project: string): Promise<Tally> {
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${file}`,
+      // On a live stack that is broken every further test fails, after all of its waiting.
+      ...(project === "unit" ? [] : ["--bail=4"]),
       ...(only ? ["--testNamePattern", only] : []),
     ],
     { cwd: projectRoot, reject: false, preferLocal: true, stdio: "inherit" },

@@ -101,13 +101,16 @@ export function tlsListeners(data: DataStack): void {
       async (tier) => {
         const { machines } = await stack.outputs();
         const [balancer] = await data.nodesOf("loadBalancer");
-        for (const { machine, node } of await data.nodesOf(tier)) {
-          const host = machines[machine]?.address ?? "";
-          expect(await seen(balancer!, host, ports.tls), node).toEqual(allRefused);
-          expect(await seen(balancer!, host, ports.plain), node).toMatchObject({
-            "plain text": "refused",
-          });
-        }
+        const nodes = await data.nodesOf(tier);
+        await Promise.all(
+          nodes.map(async ({ machine, node }) => {
+            const host = machines[machine]?.address ?? "";
+            expect(await seen(balancer!, host, ports.tls), node).toEqual(allRefused);
+            expect(await seen(balancer!, host, ports.plain), node).toMatchObject({
+              "plain text": "refused",
+            });
+          }),
+        );
       },
     );
 
