@@ -59,7 +59,7 @@ export function hostileClients(data: DataStack, network: string, paths: readonly
 
   describe("with a limit of 20 requests a second", () => {
     it("holds one client at it that sends ten times as many, and serves another", async () => {
-      stack.configure({ loadBalancer: limit });
+      stack.configure({ ...stack.configured, loadBalancer: limit });
       await stack.mustUp();
       const { vip } = await stack.outputs();
       // A machine that is no load balancer's: it has an address of its own.
