@@ -56,6 +56,7 @@ export class AppPool extends pulumi.ComponentResource {
     const migrations = this.migrations(`${name}-migration`, args, image);
     this.nodes = rollOut(this, {
       ...args,
+      usesPasswords: true,
       tier: args.plan.tiers.appPool,
       workload: (node) => workload(node, args, image),
       service: {

@@ -72,6 +72,7 @@ export class Backup extends pulumi.ComponentResource {
       });
       this.nodes = rollOut(this, {
         ...args,
+        usesPasswords: true,
         after: [...args.after, ...(labStore?.ready ?? [])],
         tier,
         workload: this.workload(name, args, key),

@@ -53,6 +53,7 @@ export class MysqlCluster extends pulumi.ComponentResource {
     } else {
       const roll: RollArgs = {
         ...args,
+        usesPasswords: true,
         tier,
         workload: this.workload(name, args),
         service: { oneOfBackends: Object.values(mysqlEndpoints) },

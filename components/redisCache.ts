@@ -52,6 +52,7 @@ export class RedisCache extends pulumi.ComponentResource {
     } else {
       this.nodes = rollOut(this, {
         ...args,
+        usesPasswords: true,
         tier,
         workload: this.workload(name, args),
         startTimeoutSeconds: args.plan.settings.redisCache.startTimeoutSeconds,

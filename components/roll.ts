@@ -5,7 +5,6 @@ import type { PlannedNode, PlannedTier, StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
 import type { Machines } from "./machines";
 import { gateSpec, Node, type NodeArgs, type Workload } from "./node";
-import type { Passwords } from "./passwords";
 
 export interface RollArgs {
   readonly plan: StackPlan<Tiers>;
@@ -14,8 +13,8 @@ export interface RollArgs {
   readonly workload: (node: PlannedNode) => Workload;
   /** What must hold beside the node's own word, where it gives one. Default: nothing. */
   readonly service?: Omit<Service, "statusPort" | "metricsTls" | "passwords">;
-  /** Given where its nodes are: their gates record of which generation. */
-  readonly passwords?: Passwords;
+  /** True where its nodes use generated passwords: their gates record of which generation. */
+  readonly usesPasswords?: boolean;
   /** Seconds until a new node must be in service. Default: 60. */
   readonly startTimeoutSeconds?: number;
   /** Gates of the tiers that come before. */
@@ -36,7 +35,7 @@ function gateArgs(args: RollArgs, planned: PlannedNode) {
         statusPort,
         metricsTls: plan.settings.pki.metricsTls,
       }),
-      ...(args.passwords && { passwords: plan.settings.passwords.generation }),
+      ...(args.usesPasswords && { passwords: plan.settings.passwords.generation }),
       ...service,
     },
     required: tier.declaration.votes ? Math.floor(tier.nodes.length / 2) + 1 : 1,

@@ -401,6 +401,7 @@ describe("TLS between the tiers", () => {
       ]),
     );
     expect(service(log, "app-a")).toEqual({
+      passwords: 1,
       probe: { port: 8080, path: "/readyz", loopback: true },
       backends: ["app"],
       tls: "require",

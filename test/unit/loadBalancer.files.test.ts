@@ -269,7 +269,7 @@ describe("TLS for health and metrics", () => {
         expect(checks(endpoint, stage)).toEqual(
           ["a", "b", "c"].map(
             (letter, index) =>
-              `server mysql-${letter} 10.77.0.4${index + 1}:3306 check port 9200 check-ssl verify required ca-file /etc/holdfast/tls/ca.pem verifyhost mysql-${letter} check-sni mysql-${letter} on-marked-down shutdown-sessions`,
+              `server mysql-${letter} 10.77.0.4${index + 1}:3306 check port 9200 check-ssl verify required ca-file /etc/holdfast/tls/ca.pem verifyhost mysql-${letter} check-sni mysql-${letter} fall 3 on-marked-down shutdown-sessions`,
           ),
         );
       }
