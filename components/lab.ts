@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import * as tls from "@pulumi/tls";
 import { host, labHosts } from "../model/addresses";
+import { labShares } from "../model/labShares";
 import { labRegistryAddress, type PlannedMachine, type StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
 import { awaitEngine, deployedBefore } from "../operations/reach";
@@ -153,6 +154,7 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
         securityOpts: ["apparmor=unconfined", "seccomp=unconfined"],
         volumes: [{ volumeName: volume.name, containerPath: "/var/lib/docker" }],
         tmpfs: { "/run": "" },
+        cpuShares: labShares(this.plan, planned),
         uploads: [
           {
             file: "/etc/holdfast/ssh_host_ed25519_key",
@@ -177,6 +179,8 @@ export class Lab extends pulumi.ComponentResource implements MachineSource {
         deleteBeforeReplace: true,
         dependsOn,
         replaceOnChanges: ["tmpfs"],
+        // Given when a machine is made; no reason to touch one that is there.
+        ignoreChanges: ["cpuShares"],
       },
     );
   }

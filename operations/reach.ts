@@ -8,12 +8,15 @@ export function deployedBefore({ stack, machine }: SshTarget): boolean {
   return existsSync(path.join(sshFolder(stack), `known_hosts.${machine}`));
 }
 
-/** Why the machine's engine does not answer; undefined where it does. */
+/**
+ * Why the machine's engine does not answer; undefined where it does. That a machine is gone, ssh
+ * itself finds sooner; the rest of the time is for a computer so busy that ssh hardly runs here.
+ */
 export async function engineProblem(target: SshTarget): Promise<string | undefined> {
   const { exitCode, stderr } = await ssh(
     target,
     "timeout 5 docker version -f '{{.Server.Version}}'",
-    { timeoutSeconds: 8 },
+    { timeoutSeconds: 20 },
   );
   if (exitCode === 0) return undefined;
   const reason = stderr.trim().split("\n").pop() ?? "";

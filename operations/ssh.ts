@@ -106,7 +106,11 @@ function textOf(output: unknown): string {
 
 /** Ends the shared connection to a machine; the next command opens a new one. */
 export async function disconnect(target: SshTarget): Promise<void> {
-  await execa("ssh", [...sshOptions(target), "-O", "exit", target.host], { reject: false });
+  await execa("ssh", [...sshOptions(target), "-O", "exit", target.host], {
+    reject: false,
+    // What holds the connection may be as stuck as the connection itself.
+    timeout: 3000,
+  });
 }
 
 /** Removes the SSH files of one machine, so that it is no longer taken for a deployed one. */

@@ -11,6 +11,9 @@ import { LiveStack } from "./liveStack";
 import { edgeOf, eventually, steadyLoad, watch, type Report } from "./measure";
 import { primaryOf, snapshotsOf, statusOf, type Member } from "./members";
 
+/** All clients connect at once when a load begins, to programs that are cold: nobody watches that. */
+const settleMs = 10_000;
+
 /** What clients saw while something happened, and what the members hold after it. */
 export interface Watched<T> {
   readonly result: T;
@@ -97,6 +100,7 @@ export class DataStack {
     const ledger = new Ledger({ ...edge, writesPerSecond: perSecond, readsPerSecond: perSecond });
     ledger.resume();
     this.running = { load, ledger };
+    await sleep(settleMs);
   }
 
   async stopLoad(): Promise<void> {
