@@ -82,6 +82,12 @@ export const machineMetrics: readonly FollowedMetric[] = [
   },
   {
     job: "machine-node",
+    name: "holdfast_certificate_expiry_timestamp_seconds",
+    what: "When the first of the certificates ends that a node has or trusts.",
+    why: "Updates renew them long before; no update may have run.",
+  },
+  {
+    job: "machine-node",
     name: "node_memory_MemTotal_bytes",
     what: "Memory of the machine.",
     why: "What the available memory is a share of.",

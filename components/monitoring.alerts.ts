@@ -9,7 +9,7 @@ const certificateSeconds = 30 * 86_400;
  * from when that is late: a certificate may live less than a month.
  */
 const nearExpiry = [
-  `min by (instance) ({__name__="holdfast_certificate_expiry_timestamp_seconds"}) - time() < ${certificateSeconds}`,
+  `label_replace(min by (certificate) (holdfast_certificate_expiry_timestamp_seconds), "instance", "$1", "certificate", "(.+)") - time() < ${certificateSeconds}`,
   `min by (instance) ({__name__=~"probe_ssl_earliest_cert_expiry|holdfast_edge_certificate_expiry_timestamp_seconds"}) - time() < on () group_left () (min(holdfast_edge_certificate_warning_seconds) or vector(${certificateSeconds}))`,
 ].join(" or ");
 

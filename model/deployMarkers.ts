@@ -6,6 +6,13 @@
 /** Folder of a machine with files of metrics that something else than a node writes. */
 export const metricsFolder = "/var/lib/holdfast/metrics";
 
+/**
+ * A shell command that makes its input a file of that folder. Whole or not at all: the exporter may
+ * read it at any time.
+ */
+export const metricsFileFromInput = (file: string) =>
+  `mkdir -p ${metricsFolder} && cat >${file}.new && mv ${file}.new ${file}`;
+
 /** A time at which nodes leave and come back. Times in seconds since 1970. */
 export interface Marker {
   readonly started: number;

@@ -4,6 +4,7 @@ import {
   changedNodes,
   changeFile,
   markerFile,
+  metricsFileFromInput,
   metricsFolder,
   type Marker,
 } from "../model/deployMarkers";
@@ -36,13 +37,9 @@ async function onAll(targets: readonly SshTarget[], script: string, input = ""):
   );
 }
 
-/** A script that makes its input a file. Whole or not at all: the exporter may read it at any time. */
-const written = (file: string) =>
-  `mkdir -p ${metricsFolder} && cat >${file}.new && mv ${file}.new ${file}`;
-
 /** Leaves the marker of an update or maintenance that begins, goes on, or has ended. */
 export async function leaveMarker(state: StackState | undefined, marker: Marker): Promise<void> {
-  await onAll(readers(state), written(markerAt), markerFile(marker));
+  await onAll(readers(state), metricsFileFromInput(markerAt), markerFile(marker));
 }
 
 /** Keeps the marker that is there, for an update that may come to nothing. */
@@ -81,7 +78,7 @@ async function close(
   const by = `${os.userInfo().username}@${os.hostname()}`;
   const change = { at: seconds(), version: await version(), by, nodes };
   const changeAt = `${metricsFolder}/deploy-change.prom`;
-  await onAll(readers(after), written(changeAt), changeFile(change));
+  await onAll(readers(after), metricsFileFromInput(changeAt), changeFile(change));
 }
 
 /**

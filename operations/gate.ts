@@ -44,7 +44,8 @@ const guardPatienceSeconds = 10;
 const pause = (begun: number) =>
   sleep(Math.min(2000, Math.max(300, 2 * (performance.now() - begun))));
 
-function memberOf(spec: GateSpec, node: string): GateSpec["members"][number] {
+/** Where a member of the gate's tier is. */
+export function memberOf(spec: GateSpec, node: string): GateSpec["members"][number] {
   const member = spec.members.find((candidate) => candidate.node === node);
   if (!member) throw new Error(`gate of ${spec.node}: no member ${node}`);
   return member;

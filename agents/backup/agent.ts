@@ -33,7 +33,7 @@ const account = "backup";
 
 /** First process of the backup node: full backups by schedule, binary logs all the time. */
 export class Agent {
-  private readonly metrics = new Metrics(paths.certificateFiles);
+  private readonly metrics = new Metrics();
   private readonly problems = new Problems(() => this.metrics.lastError.set(Date.now() / 1000));
   private readonly fulls: Repository;
   private readonly logs: Repository;

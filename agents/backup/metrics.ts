@@ -1,5 +1,4 @@
 import { Counter, Gauge, Registry } from "prom-client";
-import { addCertificateEnd } from "../certificateMetric";
 import { behindSeconds, statusOf, type Facts } from "./status";
 
 /** Metrics of the backup node. */
@@ -35,9 +34,7 @@ export class Metrics {
     "Connections to the primary that ended unasked.",
   );
 
-  /** `certificates`: files of all that may end. */
-  constructor(certificates: readonly string[]) {
-    addCertificateEnd(this.registry, certificates);
+  constructor() {
     for (const result of ["success", "failure"]) {
       this.fulls.inc({ result }, 0);
       this.stores.inc({ result }, 0);

@@ -3,8 +3,6 @@ export const configFile = "/etc/holdfast/agent.json";
 /** Secret: passwords of the accounts and of the store. */
 export const secretsFile = "/etc/holdfast/secrets.json";
 export const authorityFile = "/etc/holdfast/tls/ca.pem";
-/** The node's certificates, all that may end. */
-export const certificateFiles = ["/etc/holdfast/tls/node.pem", authorityFile];
 /** Authority of the store's certificate, where the system does not know it. */
 export const storeAuthorityFile = "/etc/holdfast/store-ca.pem";
 

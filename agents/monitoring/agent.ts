@@ -3,7 +3,7 @@ import type { MonitoringAgentView } from "../../model/views";
 import { log, writeWhole } from "../io";
 import { json, serve } from "../server";
 import { Metrics } from "./metrics";
-import { authorityFile, certificateFiles, healthFile } from "./paths";
+import { authorityFile, healthFile } from "./paths";
 import { Program } from "./program";
 import { readiness } from "./readiness";
 import { startReader } from "./reader";
@@ -15,7 +15,7 @@ const healthIntervalMs = 2000;
 export class Agent {
   private readonly programs: readonly Program[];
   private readonly authority = readFileSync(authorityFile, "utf8");
-  private readonly metrics = new Metrics(certificateFiles);
+  private readonly metrics = new Metrics();
   private draining = false;
 
   constructor(private readonly view: MonitoringAgentView) {

@@ -1,5 +1,4 @@
 import { Counter, Gauge, Registry } from "prom-client";
-import { addCertificateEnd } from "../certificateMetric";
 import type { Page } from "../server";
 import type { Seen } from "./readiness";
 
@@ -15,11 +14,6 @@ export class Metrics {
     labelNames: ["program"],
     registers: [this.registry],
   });
-
-  /** `certificates`: files of the certificates whose end it tells. */
-  constructor(certificates: readonly string[]) {
-    addCertificateEnd(this.registry, certificates);
-  }
 
   restarted(program: string): void {
     this.restarts.inc({ program });

@@ -2,7 +2,5 @@
 export const configFile = "/etc/holdfast/agent.json";
 /** By which the node knows the others, and itself. */
 export const authorityFile = "/etc/holdfast/tls/ca.pem";
-/** The certificates whose end the node tells. */
-export const certificateFiles = ["/etc/holdfast/tls/node.pem", authorityFile];
 /** Refreshed while all is well, read by the health check. */
 export const healthFile = "/run/holdfast/health";

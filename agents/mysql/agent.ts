@@ -29,7 +29,7 @@ const leaveMs = 10_000;
 
 /** Runs mysqld and its membership in the group until SIGTERM. */
 export class Agent {
-  private readonly metrics = new Metrics(paths.certificateFiles);
+  private readonly metrics = new Metrics();
   private readonly database: Database;
   private readonly peers: Peers;
   private readonly member: Member;

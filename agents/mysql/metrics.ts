@@ -1,5 +1,4 @@
 import { Counter, Gauge, Registry } from "prom-client";
-import { addCertificateEnd } from "../certificateMetric";
 import type { Decision } from "./decide";
 import { count, parseGtidSet } from "./gtid";
 import type { Health } from "./health";
@@ -93,11 +92,6 @@ export class Metrics {
   private readonly fromStatus = new Map(
     Object.entries(statusGauges).map(([name, [metric, help]]) => [name, this.gauge(metric, help)]),
   );
-
-  /** `certificates` are the node's certificate files. */
-  constructor(certificates: readonly string[]) {
-    addCertificateEnd(this.registry, certificates);
-  }
 
   get contentType(): string {
     return this.registry.contentType;

@@ -3,8 +3,6 @@ export const configFile = "/etc/holdfast/agent.json";
 /** Secret: passwords of the accounts. */
 export const accountsFile = "/etc/holdfast/accounts.json";
 export const authorityFile = "/etc/holdfast/tls/ca.pem";
-/** The node's certificates, all that may end. */
-export const certificateFiles = ["/etc/holdfast/tls/node.pem", authorityFile];
 export const mysqldConfig = "/etc/mysql/holdfast.cnf";
 
 export const socket = "/run/mysqld/mysqld.sock";

@@ -57,7 +57,7 @@ export class Agent {
   private readonly self: Address;
   private readonly members: Members;
   private readonly programs: Programs;
-  private readonly metrics = new Metrics(paths.certificateFiles);
+  private readonly metrics = new Metrics();
   private memory: ControlMemory = noMemory;
   private fenced = true;
   private draining = false;

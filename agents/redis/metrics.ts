@@ -1,5 +1,4 @@
 import { Counter, Gauge, Registry } from "prom-client";
-import { addCertificateEnd } from "../certificateMetric";
 import { parseInfo } from "./replies";
 
 /** What the agent knows when its metrics are asked for. */
@@ -67,11 +66,6 @@ export class Metrics {
   private readonly counters = totals.map(
     ([name, field, help]) => [field, this.counter(name, help)] as const,
   );
-
-  /** `certificates` are the node's certificate files. */
-  constructor(certificates: readonly string[]) {
-    addCertificateEnd(this.registry, certificates);
-  }
 
   get contentType(): string {
     return this.registry.contentType;

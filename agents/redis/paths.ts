@@ -2,8 +2,6 @@
 export const configFile = "/etc/holdfast/agent.json";
 export const accountsFile = "/etc/holdfast/accounts.json";
 export const caFile = "/etc/holdfast/tls/ca.pem";
-/** The node's certificates, all that may end. */
-export const certificateFiles = ["/etc/holdfast/tls/node.pem", caFile];
 export const redisConfig = "/etc/holdfast/redis.conf";
 export const sentinelSettings = "/etc/holdfast/sentinel.conf";
 

@@ -140,6 +140,21 @@ describe("a live stack with monitoring", () => {
       }
     });
 
+    it("tells of every node when the first of its certificates ends", async () => {
+      const { nodes } = await stack.outputs();
+      const told = await query(
+        first(monitors()),
+        "(holdfast_certificate_expiry_timestamp_seconds - time()) / 86400",
+      );
+      expect(told.map(({ metric }) => metric["certificate"]).sort()).toEqual(
+        Object.values(nodes).flatMap(Object.keys).sort(),
+      );
+      for (const { metric, value } of told) {
+        expect(value, metric["certificate"]).toBeGreaterThan(364);
+        expect(value, metric["certificate"]).toBeLessThan(366);
+      }
+    });
+
     it("answers queries at each reader out of what both have recorded", async () => {
       for (const reader of readers()) {
         expect((await query(reader, "slo:down:bool")).map(({ value }) => value)).toEqual([0]);

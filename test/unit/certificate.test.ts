@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { addCertificateEnd } from "../../agents/certificateMetric";
+import { secretsFolder } from "../../components/appPool.files";
+import { tlsSecrets } from "../../components/appPool.tier";
 import { edgeIdentity } from "../../components/edgeCertificate";
 import { monitoringFiles } from "../../components/monitoring.files";
-import type { Pki } from "../../components/pki";
+import { tlsFolder, type Pki } from "../../components/pki";
 import {
   certificateProblems,
   earliestEnd,
@@ -15,6 +12,7 @@ import {
   expiryWarning,
   rootOfChain,
 } from "../../model/certificate";
+import { certificateFiles, certificateMetric } from "../../model/nodeCertificates";
 import { SettingsError } from "../../model/settings";
 import { readPlan } from "../../model/stack";
 import { tiers } from "../../tiers";
@@ -144,26 +142,25 @@ describe("of many certificates", () => {
   });
 });
 
-describe("a node's metrics", () => {
-  it("tell when the first of its certificates ends", async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), "holdfast-certificates-"));
-    const files = ["node.pem", "ca.pem"].map((name) => path.join(folder, name));
-    writeFileSync(files[0] ?? "", good.certificate);
-    writeFileSync(files[1] ?? "", authority.certificate);
-    const registry = new Registry();
-    addCertificateEnd(registry, files);
-    const end = endOfChain(good.certificate + authority.certificate).getTime() / 1000;
-    expect(await registry.metrics()).toContain(
-      `\nholdfast_certificate_expiry_timestamp_seconds ${end}\n`,
+describe("the metric of a node's certificates", () => {
+  it("tells when the first of them ends", () => {
+    const pem = good.certificate + authority.certificate;
+    expect(certificateMetric("web-a", pem)).toContain(
+      `\nholdfast_certificate_expiry_timestamp_seconds{certificate="web-a"} ${endOfChain(pem).getTime() / 1000}\n`,
     );
-    rmSync(folder, { recursive: true });
   });
 
-  it("do without where there is none", async () => {
-    const registry = new Registry();
-    addCertificateEnd(registry, ["/nowhere"]);
-    addCertificateEnd(registry, []);
-    expect((await registry.metrics()).trim()).toBe("");
+  it("is not there where the node has none, or none that can be read", () => {
+    const broken = "-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n";
+    expect(certificateMetric("web-a", "")).toBeUndefined();
+    expect(certificateMetric("web-a", good.certificate + broken)).toBeUndefined();
+  });
+
+  it("comes from where components put them", () => {
+    expect(certificateFiles).toEqual([
+      [`${tlsFolder}/node.pem`, `${tlsFolder}/ca.pem`],
+      [tlsSecrets.certificate, tlsSecrets.authority].map((name) => `${secretsFolder}/${name}`),
+    ]);
   });
 });
 

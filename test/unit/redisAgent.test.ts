@@ -218,7 +218,7 @@ describe("metrics of the agent", () => {
     (await metrics.text(measured)).split("\n").filter((line) => line && !line.startsWith("#"));
 
   it("show the node's state and what Redis counts, however often they are asked for", async () => {
-    const metrics = new Metrics([]);
+    const metrics = new Metrics();
     metrics.restarts.inc({ program: "redis" });
     await metrics.text(seen);
     const lines = await samples(metrics, seen);
@@ -239,7 +239,7 @@ describe("metrics of the agent", () => {
   });
 
   it("drop what a silent Redis does not say", async () => {
-    const metrics = new Metrics([]);
+    const metrics = new Metrics();
     await metrics.text(seen);
     const lines = await samples(metrics, { ...seen, master: undefined, info: "" });
     expect(lines).toContain("holdfast_redis_up 0");

@@ -339,15 +339,15 @@ export const stackAlertCases: readonly AlertCase[] = [
     fires: {
       series: {
         'probe_ssl_earliest_cert_expiry{instance="https://x/"}': held(31 * 86400, 60),
-        'holdfast_certificate_expiry_timestamp_seconds{instance="mysql-a"}': held(29 * 86400, 60),
+        'holdfast_certificate_expiry_timestamp_seconds{certificate="mysql-a"}': held(29 * 86400, 60),
       },
       at: 30,
-      labels: { instance: "mysql-a" },
+      labels: { certificate: "mysql-a", instance: "mysql-a" },
     },
     silent: {
       series: {
         'probe_ssl_earliest_cert_expiry{instance="https://x/"}': held(31 * 86400, 60),
-        'holdfast_certificate_expiry_timestamp_seconds{instance="mysql-a"}': held(31 * 86400, 60),
+        'holdfast_certificate_expiry_timestamp_seconds{certificate="mysql-a"}': held(31 * 86400, 60),
       },
       at: 30,
     },
@@ -369,7 +369,7 @@ export const stackAlertCases: readonly AlertCase[] = [
         'probe_ssl_earliest_cert_expiry{instance="https://x/"}': held(3 * 86400, 60),
         'holdfast_edge_certificate_expiry_timestamp_seconds{instance="lb-b"}': held(3 * 86400, 60),
         'holdfast_edge_certificate_warning_seconds{instance="lb-a"}': held(86400, 60),
-        'holdfast_certificate_expiry_timestamp_seconds{instance="mysql-a"}': held(31 * 86400, 60),
+        'holdfast_certificate_expiry_timestamp_seconds{certificate="mysql-a"}': held(31 * 86400, 60),
       },
       at: 30,
     },
