@@ -14,14 +14,12 @@ import { intruders } from "./security/intruders";
 import { portScan } from "./security/portScan";
 import { secrets } from "./security/secrets";
 import { tlsListeners } from "./security/tlsListeners";
-import { secured } from "./security/tlsStages";
 
 const rows = 100_000;
 const lab = "10.85.0.0/24";
 const data = new DataStack("data", lab, new Figures("data"), {
   // This computer alone is the operator: machines have no business with each other's SSH.
   machines: { network: lab, adminNetworks: [`${host(network(lab), labHosts.gateway)}/32`] },
-  ...secured("require", "require"),
 });
 
 describe("a live stack with a database and a cache", () => {
