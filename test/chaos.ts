@@ -4,6 +4,7 @@
  * Exit code 1 where a bar was missed.
  */
 import { propertyPaths } from "../loadtests/shared";
+import { host, labHosts, network } from "../model/addresses";
 import {
   chaosResults,
   keepResult,
@@ -55,13 +56,13 @@ async function repeat<Stage>(list: readonly Scenario<Stage>[], stage: Stage): Pr
 }
 
 async function web(list: readonly Scenario<WebStage>[]): Promise<boolean> {
-  const network = "10.84.0.0/24";
-  const stack = new LiveStack("chaos", { machines: { network } });
+  const lab = "10.84.0.0/24";
+  const stack = new LiveStack("chaos", { machines: { network: lab } });
   await stack.make("down");
   await stack.init();
   console.log("starting stack chaos");
   await stack.mustUp();
-  const load = await steadyLoad(await stack.refreshMachines(), network);
+  const load = await steadyLoad(await stack.refreshMachines(), lab);
   try {
     return await repeat(list, { stack, load });
   } finally {
@@ -71,7 +72,11 @@ async function web(list: readonly Scenario<WebStage>[]): Promise<boolean> {
 }
 
 async function data(list: readonly Scenario<DataStack>[]): Promise<boolean> {
-  const stack = new DataStack("chaos-data", "10.86.0.0/24", new Figures("chaos-data"));
+  const lab = "10.86.0.0/24";
+  const stack = new DataStack("chaos-data", lab, new Figures("chaos-data"), {
+    // This computer alone is the operator: machines have no business with each other's SSH.
+    machines: { network: lab, adminNetworks: [`${host(network(lab), labHosts.gateway)}/32`] },
+  });
   console.log("starting stack chaos-data");
   try {
     await stack.up();

@@ -21,7 +21,7 @@ export interface Target {
 
 const highestPort = 65_535;
 /** Connections under way at once. */
-const width = 2000;
+const width = 4000;
 /** Machines of a lab are a fraction of a millisecond away; a busy computer may take longer. */
 const patienceMs = 700;
 
@@ -110,7 +110,8 @@ export function declared(plan: StackPlan<Tiers>, from: string, to: string): Decl
   const open = reachable.filter(({ tier, endpoint }) =>
     tier === balancer?.name && endpoint !== undefined
       ? offered.some((backend) => backend.endpoint === endpoint)
-      : machine.address === to,
+      : // The machine's own SSH listens on whatever address it has.
+        machine.address === to || tier === "machines",
   );
   const portsOf = (list: readonly Connection[]) =>
     [...new Set(list.flatMap(({ port }) => port ?? []))].sort((a, b) => a - b);

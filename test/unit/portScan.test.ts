@@ -30,6 +30,8 @@ describe("what a port scan may find", () => {
 
   it("is SSH for the operator alone", () => {
     expect(declared(plan, "10.77.0.1", app).open).toEqual([22]);
+    expect(declared(plan, "10.77.0.1", edge).open).toEqual([22, 80, 443]);
+    expect(declared(plan, web, edge).open).not.toContain(22);
   });
 
   it("is an error at an address of nobody", () => {
