@@ -339,7 +339,10 @@ export const stackAlertCases: readonly AlertCase[] = [
     fires: {
       series: {
         'probe_ssl_earliest_cert_expiry{instance="https://x/"}': held(31 * 86400, 60),
-        'holdfast_certificate_expiry_timestamp_seconds{certificate="mysql-a"}': held(29 * 86400, 60),
+        'holdfast_certificate_expiry_timestamp_seconds{certificate="mysql-a"}': held(
+          29 * 86400,
+          60,
+        ),
       },
       at: 30,
       labels: { certificate: "mysql-a", instance: "mysql-a" },
@@ -347,7 +350,10 @@ export const stackAlertCases: readonly AlertCase[] = [
     silent: {
       series: {
         'probe_ssl_earliest_cert_expiry{instance="https://x/"}': held(31 * 86400, 60),
-        'holdfast_certificate_expiry_timestamp_seconds{certificate="mysql-a"}': held(31 * 86400, 60),
+        'holdfast_certificate_expiry_timestamp_seconds{certificate="mysql-a"}': held(
+          31 * 86400,
+          60,
+        ),
       },
       at: 30,
     },
@@ -369,7 +375,10 @@ export const stackAlertCases: readonly AlertCase[] = [
         'probe_ssl_earliest_cert_expiry{instance="https://x/"}': held(3 * 86400, 60),
         'holdfast_edge_certificate_expiry_timestamp_seconds{instance="lb-b"}': held(3 * 86400, 60),
         'holdfast_edge_certificate_warning_seconds{instance="lb-a"}': held(86400, 60),
-        'holdfast_certificate_expiry_timestamp_seconds{certificate="mysql-a"}': held(31 * 86400, 60),
+        'holdfast_certificate_expiry_timestamp_seconds{certificate="mysql-a"}': held(
+          31 * 86400,
+          60,
+        ),
       },
       at: 30,
     },
