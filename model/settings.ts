@@ -14,7 +14,7 @@ const stackSchema = z
       .enum(["development", "production"])
       .default("development")
       .describe(
-        "In `production` an update is refused that makes a single point of failure, runs a container without limits or health check or an image without digest, shows a secret, or opens an undeclared port.",
+        "In `production` an update is refused that makes a single point of failure, runs a container without limits or health check or an image without digest, shows a secret, opens an undeclared port, or lets strangers try SSH.",
       ),
   })
   .readonly();

@@ -8,6 +8,7 @@ import { planStack, type StackPlan } from "../model/stack";
 import type { Tiers } from "../model/tier";
 import { settingsOf } from "../operations/settingsFile";
 import { tiers } from "../tiers";
+import { openAdministration } from "./administrators";
 import { missingDigest, missingHealthChecks, missingLimits } from "./containers";
 import { declared, finished, withSecrets } from "./library";
 import { undeclaredListeners } from "./listeners";
@@ -92,6 +93,11 @@ export function productionPolicies(): policy.Policies {
       "So is what users do not notice, better.",
       (of) => pointsOfFailure(of).unnoticed,
       "advisory",
+    ),
+    settingsRule(
+      "known-administrators",
+      "Only administrators reach SSH and the status pages.",
+      openAdministration,
     ),
     settingsRule(
       "no-plain-text-secret-in-file",

@@ -105,6 +105,17 @@ const wrongStacks: readonly WrongStack[] = [
       /^no-single-point-of-failure: mysql-a on n7 .* What removes it: holdfast:mysqlCluster\.count: 3/,
   },
   {
+    what: "SSH open to everyone, as it is where nothing is said",
+    settings: { machines: { adminNetworks: undefined } },
+    refusal:
+      /^known-administrators: holdfast:machines\.adminNetworks has 0\.0\.0\.0\/0, .*; name the networks that you deploy and administer from/,
+  },
+  {
+    what: "SSH open to half of the internet",
+    settings: { machines: { adminNetworks: ["198.51.100.0/24", "128.0.0.0/1"] } },
+    refusal: /^known-administrators: holdfast:machines\.adminNetworks has 128\.0\.0\.0\/1, /,
+  },
+  {
     what: "an image without a digest",
     settings: { appPool: { image: "shop:1.2", tls: "off", healthCommand: ["/bin/check"] } },
     refusal:
