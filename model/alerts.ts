@@ -47,9 +47,17 @@ export interface AlertingRule {
   readonly alert: string;
   readonly expr: string;
   readonly for: string;
+  readonly keep_firing_for?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 }
+
+/**
+ * What silences others goes on until they are over too: a target is looked at one slot later than
+ * what users see of it, the rules one more, and one may be missed.
+ */
+const keepSeconds = 3 * slotSeconds;
+const keeping: readonly Scope[] = ["users", "tier"];
 
 /** The alert as a rule. `runbooks`: folder or address below which the runbooks are. */
 export function alertingRule(alert: DeclaredAlert, clock: Clock, runbooks: string): AlertingRule {
@@ -58,6 +66,7 @@ export function alertingRule(alert: DeclaredAlert, clock: Clock, runbooks: strin
     alert: name,
     expr: alert.expr(clock),
     for: clock.hold(alert.holdSeconds),
+    ...(keeping.includes(scope) && { keep_firing_for: durationText(keepSeconds) }),
     labels: { severity, scope, service_class: serviceClass, ...(tier && { tier }), ...labels },
     annotations: {
       summary,

@@ -53,6 +53,7 @@ describe("alerts", () => {
       alert: "MysqlNoPrimary",
       expr: '(count by (tier) (holdfast_mysql_serving{endpoint="primary"} == 1) or 0 * count by (tier) (up{job="mysql-agent"})) == 0',
       for: "15s",
+      keep_firing_for: "15s",
       labels: {
         severity: "page",
         scope: "tier",

@@ -18,13 +18,13 @@ const outage = sequence(held(1, 300), held(0, 120), held(1, 400));
 export const stackAlertCases: readonly AlertCase[] = [
   {
     alert: "VipProbeFailing",
-    // One of two monitors cannot reach it: that is enough.
+    // One of two monitors cannot reach it: that is enough. It outlasts what it silences.
     fires: {
       series: {
-        [probe("https://10.77.0.5/", "a")]: held(1, 120),
-        [probe("https://10.77.0.5/", "b")]: sequence(held(1, 60), held(0, 60)),
+        [probe("https://10.77.0.5/", "a")]: held(1, 180),
+        [probe("https://10.77.0.5/", "b")]: sequence(held(1, 60), held(0, 60), held(1, 60)),
       },
-      at: 80,
+      at: [80, 130],
       labels: { instance: "https://10.77.0.5/" },
     },
     // A fail-over: one probe fails.
