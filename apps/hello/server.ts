@@ -86,9 +86,9 @@ export async function startServer(settings: Settings, log: Logger): Promise<Hell
       );
     });
 
-    const reply = (final: Answer, closing = false) => {
+    const reply = (final: Answer) => {
       sent = final;
-      void send(request, response, id, final, closing || draining, metrics.registry).catch(
+      void send(request, response, id, final, draining, metrics.registry).catch(
         (error: unknown) => {
           log.error({ requestId: id, err: error }, "could not answer");
           response.destroy();
@@ -96,34 +96,15 @@ export async function startServer(settings: Settings, log: Logger): Promise<Hell
       );
     };
 
+    // Answered when the whole body is here, also one that is too large: a proxy that still sends
+    // when the answer comes and the connection closes meets a reset, and tells its client 502.
     let received = 0;
-    let tooLarge = Number(request.headers["content-length"] ?? 0) > maxBodyBytes;
-    const refuse = () => {
-      reply(
-        {
-          route: result.route,
-          status: 413,
-          body: { error: `the request's body is larger than ${maxBodyBytes} bytes` },
-        },
-        true,
-      );
-    };
-    if (tooLarge) {
-      refuse();
-      // Unread bytes would turn the close into a reset that could overtake the answer.
-      request.resume();
-      return;
-    }
-    request.on("data", (chunk: Buffer) => {
-      received += chunk.length;
-      if (received > maxBodyBytes && !tooLarge) {
-        tooLarge = true;
-        refuse();
-      }
-    });
+    request.on("data", (chunk: Buffer) => (received += chunk.length));
     request.once("end", () => {
-      if (tooLarge) return;
-      if (result.delayMs) {
+      if (received > maxBodyBytes) {
+        const error = `the request's body is larger than ${maxBodyBytes} bytes`;
+        reply({ route: result.route, status: 413, body: { error } });
+      } else if (result.delayMs) {
         const timer = setTimeout(() => reply(result), result.delayMs);
         response.once("close", () => clearTimeout(timer));
       } else {

@@ -453,7 +453,7 @@ describe("bad requests are refused and change nothing", () => {
     ];
     expect(statuses).toEqual([400, 400, 400, 400, 415, 400]);
     const large = await raw(JSON.stringify({ ...house, description: "x".repeat(maxBodyBytes) }));
-    expect([large.statusCode, large.headers.connection]).toEqual([413, "close"]);
+    expect(large.statusCode).toBe(413);
     expect(large.json()).toMatchObject({
       detail: `the request's body is larger than ${maxBodyBytes} bytes`,
     });

@@ -9,6 +9,7 @@ import { createSecureContext, TLSSocket } from "node:tls";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { connectMysql } from "../../apps/property/database/connection";
+import { halvedBody } from "../support/halvedBody";
 
 // Real servers and processes: slow where the computer is busy.
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 20_000 });
@@ -196,6 +197,8 @@ describe("the bundled process", () => {
       413,
       "application/problem+json; charset=utf-8",
     ]);
+    const refused = { early: "", statuses: ["413", "200"] };
+    expect(await halvedBody(await portOf(log), "/api/property", 200_000)).toEqual(refused);
     expect((await fetch(`${origin}/`, { headers: { x: "y".repeat(20_000) } })).status).toBe(431);
   });
 

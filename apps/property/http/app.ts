@@ -23,6 +23,7 @@ import type { Metrics } from "../metrics";
 import type { PropertyService } from "../properties/service";
 import type { ReadinessGate } from "../readiness";
 import type { Settings } from "../settings";
+import { bodyEnd } from "./body";
 import { addBasics, polledRoutes } from "./basics";
 import { HttpProblem, problemBody, problemType, type ProblemExtras } from "./problems";
 import { addProperties } from "./properties";
@@ -101,6 +102,11 @@ export async function createApp(context: AppContext): Promise<App> {
     if (given !== undefined && /^[!-~]+$/.test(given)) reply.header("x-nonce", given);
   });
 
+  app.addHook("onSend", async ({ raw }, reply) => {
+    await bodyEnd(raw);
+    // The parser closes what it did not read; everything has been read here.
+    if (!readiness.draining) reply.removeHeader("connection");
+  });
   app.addHook("onResponse", async (request, reply) => answered(context, request, reply));
   app.addHook("onRequestAbort", async (request) => {
     log.debug({ requestId: request.id }, "the client left");
@@ -173,7 +179,6 @@ function handle(error: unknown, request: FastifyRequest, reply: FastifyReply): F
   }
   const { statusCode, code, message } = error as Partial<FastifyError>;
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    if (statusCode === 413) reply.header("connection", "close");
     const detail =
       code === "FST_ERR_CTP_BODY_TOO_LARGE"
         ? `the request's body is larger than ${maxBodyBytes} bytes`
