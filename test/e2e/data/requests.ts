@@ -125,6 +125,23 @@ export function requests(data: DataStack): void {
     expect(await snapshotsOf(stack, members, "none")).toEqual(before);
   });
 
+  it("answers a body that is too large before a proxy meets a closed connection, every time", async () => {
+    const { vip } = await stack.outputs();
+    const large = badRequests.find(({ status }) => status === 413)!;
+    const statuses = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const answer = await fetch(`http://${vip}${path}`, {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: large.body!,
+        });
+        await answer.text();
+        return answer.status;
+      }),
+    );
+    expect(statuses.filter((status) => status !== 413)).toEqual([]);
+  });
+
   it("takes SQL in a filter for what it is: text that no row has", async () => {
     const { vip } = await stack.outputs();
     const city = encodeURIComponent("' OR '1'='1");
