@@ -105,7 +105,7 @@ export async function createApp(context: AppContext): Promise<App> {
   app.addHook("onSend", async ({ raw }, reply) => {
     await bodyEnd(raw);
     // The parser closes what it did not read; everything has been read here.
-    if (!readiness.draining) reply.removeHeader("connection");
+    if (!readiness.draining && reply.hasHeader("connection")) reply.removeHeader("connection");
   });
   app.addHook("onResponse", async (request, reply) => answered(context, request, reply));
   app.addHook("onRequestAbort", async (request) => {
