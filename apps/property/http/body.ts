@@ -8,7 +8,7 @@ import { finished } from "node:stream/promises";
  * connection closes meets a reset, and tells its client 502. The server's request timeout bounds it.
  */
 export async function bodyEnd(request: IncomingMessage): Promise<void> {
-  if (request.readableEnded || request.destroyed) return;
+  if (request.complete || request.destroyed) return;
   request.resume();
   await finished(request).catch(() => undefined);
 }
